@@ -1,0 +1,1 @@
+"""Real servers without Docker, and everything that brings the system onto machines."""

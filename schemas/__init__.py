@@ -1,0 +1,1 @@
+"""The vocabulary: every topic, every message, and how a message becomes bytes."""

@@ -1,0 +1,332 @@
+"""Messages of the orders domain.
+
+Money is in minor units of ``currency`` (fen), times are epoch milliseconds UTC. Every fact carries
+``version``: 1, 2, 3 ... per order without a gap. A refusal changes nothing and repeats the version
+it was judged at.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from schemas.record import Record
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+class CartLine(Record):
+    """What a buyer asks for: ``qty`` units at the unit price that the buyer was shown."""
+
+    sku_id: int
+    qty: int
+    unit_price_fen: int
+
+
+class PricedLine(Record):
+    """A line after pricing: ``payable_fen = qty * unit_price_fen - discount_fen``."""
+
+    sku_id: int
+    qty: int
+    unit_price_fen: int
+    discount_fen: int
+    payable_fen: int
+
+
+class AppliedRule(Record):
+    """A promotion rule that took part in the price, and what it took off."""
+
+    rule_id: str
+    discount_fen: int
+
+
+class HoldRef(Record):
+    """One thing that the order must hold before it is created.
+
+    ``kind`` names the stage that owns the resource (``stock``), ``resource_id`` what is held of it
+    (the sku id as decimal text) and ``hold_id`` the hold, unique for all time.
+    """
+
+    hold_id: str
+    kind: str
+    resource_id: str
+    amount: int
+
+
+class Refusal(Record):
+    """Why one hold was refused; ``available`` is what could have been held."""
+
+    resource_id: str
+    reason: str
+    requested: int
+    available: int
+
+
+# --- intents: the public way in (order.intents) --------------------------------------------------
+
+
+class PlaceOrderIntent(Record):
+    """An order as any producer writes it. ``(shop_id, user_id, client_key)`` makes it idempotent.
+
+    ``total_fen`` is the total that the buyer agreed to; an intent whose total or unit prices differ
+    from the catalogue is refused. ``pay_channel`` asks for a payment as soon as the order is
+    created; without it the client sends ``PayOrder`` later.
+    """
+
+    shop_id: int
+    user_id: int
+    client_key: str
+    lines: tuple[CartLine, ...]
+    total_fen: int
+    placed_at_ms: int
+    currency: str = "CNY"
+    pay_channel: str | None = None
+    flow: str = "standard"
+    trace_id: str = ""
+
+
+# --- commands: the inbox of the orders stage (order.commands) ------------------------------------
+# PayOrder, CancelOrder, CompleteOrder and RefundOrder are also accepted on order.intents.
+
+
+class PlaceOrder(Record):
+    """An admitted order: priced, numbered, with everything it needs to hold."""
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    currency: str
+    lines: tuple[PricedLine, ...]
+    rules: tuple[AppliedRule, ...]
+    holds: tuple[HoldRef, ...]
+    total_fen: int
+    placed_at_ms: int
+    fingerprint: str
+    flow: str
+    pay_channel: str | None
+    trace_id: str
+
+
+class PayOrder(Record):
+    """The client wants to pay a created order over ``channel``."""
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    channel: str
+    trace_id: str = ""
+
+
+class CancelOrder(Record):
+    """The client or an operator gives the order up."""
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    reason: str
+    trace_id: str = ""
+
+
+class CompleteOrder(Record):
+    """The buyer has the goods."""
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    trace_id: str = ""
+
+
+class RefundOrder(Record):
+    """Give the whole payment back."""
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    reason: str
+    trace_id: str = ""
+
+
+# --- facts (order.events) ------------------------------------------------------------------------
+
+
+class OrderPlaced(Record):
+    """The order exists and asks for what it must hold."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    currency: str
+    lines: tuple[PricedLine, ...]
+    rules: tuple[AppliedRule, ...]
+    holds: tuple[HoldRef, ...]
+    total_fen: int
+    placed_at_ms: int
+    fingerprint: str
+    flow: str
+    pay_channel: str | None
+    trace_id: str
+
+
+class OrderCreated(Record):
+    """Everything is held; the client may pay until ``expires_at_ms``."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    currency: str
+    total_fen: int
+    expires_at_ms: int
+    trace_id: str
+
+
+class OrderRejected(Record):
+    """Something could not be held; every refusal is named. What was held is given back."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    refusals: tuple[Refusal, ...]
+    trace_id: str
+
+
+class OrderPaymentOpened(Record):
+    """A payment attempt was opened for the order."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    pay_no: str
+    channel: str
+    amount_fen: int
+    currency: str
+    trace_id: str
+
+
+class OrderPaid(Record):
+    """The money is there; the holds are being confirmed."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    currency: str
+    total_fen: int
+    pay_no: str
+    paid_at_ms: int
+    trace_id: str
+
+
+class OrderConfirmed(Record):
+    """Every hold is confirmed, the stock is deducted: the goods may leave (FULFILLING)."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    trace_id: str
+
+
+class OrderCompleted(Record):
+    """The buyer has the goods; the standard flow ends here."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    trace_id: str
+
+
+class CancelCause(StrEnum):
+    """Why an order is being cancelled."""
+
+    REQUESTED = "REQUESTED"  # by the client or an operator
+    PAYMENT_TIMEOUT = "PAYMENT_TIMEOUT"  # nobody paid in time: ends as EXPIRED
+    HOLD_LOST = "HOLD_LOST"  # a hold ran out before it was paid: ends as EXPIRED
+
+
+class OrderCancelling(Record):
+    """The order is being given up; its holds are being released."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    cause: CancelCause
+    reason: str
+    trace_id: str
+
+
+class OrderCancelled(Record):
+    """Cancelled; nothing is held any more."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    reason: str
+    trace_id: str
+
+
+class OrderExpired(Record):
+    """Nobody paid in time; nothing is held any more."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    reason: str
+    trace_id: str
+
+
+class OrderRefunding(Record):
+    """The payment is being given back."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    pay_no: str
+    refund_no: str
+    amount_fen: int
+    currency: str
+    reason: str
+    trace_id: str
+
+
+class OrderRefunded(Record):
+    """The payment was given back in full."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    refund_no: str
+    amount_fen: int
+    trace_id: str
+
+
+class OrderParked(Record):
+    """The order cannot go on by itself: a human is needed. ``step`` is the state it stopped in."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    step: str
+    reason: str
+    trace_id: str
+
+
+class OrderRefused(Record):
+    """A command was refused; nothing changed. ``version`` is the one it was judged at (0: unknown)."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    command: str
+    reason: str
+    trace_id: str

@@ -1,0 +1,217 @@
+"""Messages of the payments domain. Key: ``order_no``; all attempts of an order live together.
+
+Money is in minor units of ``currency``. ``version`` is 1, 2, 3 ... per order's payments without a
+gap. A refusal changes nothing and repeats the version it was judged at.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from schemas.record import Record
+
+# --- commands (payment.commands) -----------------------------------------------------------------
+
+
+class RequestPayment(Record):
+    """Open an attempt. ``pay_no`` is the idempotency key towards the gateway."""
+
+    pay_no: str
+    order_no: str
+    shop_id: int
+    user_id: int
+    channel: str
+    amount_fen: int
+    currency: str
+    trace_id: str
+
+
+class RequestRefund(Record):
+    """Give back ``amount_fen`` of what ``pay_no`` brought. ``refund_no`` makes it idempotent."""
+
+    refund_no: str
+    pay_no: str
+    order_no: str
+    shop_id: int
+    amount_fen: int
+    currency: str
+    reason: str
+    trace_id: str
+
+
+class ClosePayments(Record):
+    """The order ended unpaid: close what is open. Money that comes later is given back."""
+
+    order_no: str
+    shop_id: int
+    reason: str
+    trace_id: str
+
+
+class GatewayStatus(StrEnum):
+    """What a gateway says of a payment or a refund."""
+
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CLOSED = "CLOSED"
+
+
+class GatewayReport(Record):
+    """One message of a gateway about a payment (``refund_no`` empty) or a refund.
+
+    It may come twice, late and in any order. ``gateway_txn_no`` is the gateway's own number of the
+    movement of money.
+    """
+
+    order_no: str
+    pay_no: str
+    refund_no: str
+    gateway: str
+    gateway_txn_no: str
+    status: GatewayStatus
+    amount_fen: int
+    currency: str
+    occurred_at_ms: int
+    trace_id: str
+
+
+# --- facts (payment.events) ----------------------------------------------------------------------
+
+
+class PaymentRequested(Record):
+    """An attempt is open: the gateway must be asked."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    pay_no: str
+    channel: str
+    amount_fen: int
+    currency: str
+    trace_id: str
+
+
+class PaymentSucceeded(Record):
+    """The money of this attempt is kept for the order."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    pay_no: str
+    gateway: str
+    gateway_txn_no: str
+    amount_fen: int
+    currency: str
+    paid_at_ms: int
+    trace_id: str
+
+
+class PaymentFailed(Record):
+    """The attempt ended without money."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    pay_no: str
+    reason: str
+    trace_id: str
+
+
+class PaymentClosed(Record):
+    """An open attempt was closed because its order ended."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    pay_no: str
+    reason: str
+    trace_id: str
+
+
+class PaymentSurplus(Record):
+    """Money came that the order does not need (a second payment, or after its end): it is refunded.
+
+    ``reason`` is DUPLICATE or ORDER_CLOSED.
+    """
+
+    order_no: str
+    version: int
+    shop_id: int
+    pay_no: str
+    gateway: str
+    gateway_txn_no: str
+    amount_fen: int
+    currency: str
+    reason: str
+    trace_id: str
+
+
+class RefundRequested(Record):
+    """A refund is open: the gateway must be asked."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    refund_no: str
+    pay_no: str
+    channel: str
+    amount_fen: int
+    currency: str
+    reason: str
+    trace_id: str
+
+
+class RefundSucceeded(Record):
+    """The money went back."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    refund_no: str
+    pay_no: str
+    gateway_txn_no: str
+    amount_fen: int
+    currency: str
+    trace_id: str
+
+
+class RefundFailed(Record):
+    """The gateway did not give the money back."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    refund_no: str
+    pay_no: str
+    reason: str
+    trace_id: str
+
+
+class PaymentReason(StrEnum):
+    """Why a request or a gateway's message was refused."""
+
+    CONFLICT = "CONFLICT"  # same number, other body
+    ALREADY_PAID = "ALREADY_PAID"
+    ORDER_CLOSED = "ORDER_CLOSED"
+    UNKNOWN_PAYMENT = "UNKNOWN_PAYMENT"
+    UNKNOWN_REFUND = "UNKNOWN_REFUND"
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
+    NOTHING_TO_REFUND = "NOTHING_TO_REFUND"
+    NOT_A_REPEAT = "NOT_A_REPEAT"  # a second movement of money for one attempt or refund
+
+
+class PaymentRefused(Record):
+    """A request or a gateway's message was refused; nothing changed."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    pay_no: str
+    refund_no: str
+    message: str
+    reason: PaymentReason
+    trace_id: str

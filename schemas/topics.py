@@ -1,0 +1,190 @@
+"""Every topic, once: key, records, partitions, retention and dead letter.
+
+Three kinds of topic and no fourth: ``<domain>.intents`` (public way in, untrusted),
+``<domain>.commands`` (the inbox of one stage, written by this system only) and ``<domain>.events``
+(public facts). A stage's state is kept in its compacted ``<stage>.changelog``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from schemas import catalog, inventory, order, payment, stream
+from schemas.record import Record
+
+DAY_MS = 24 * 3600 * 1000
+
+
+class Kind(Enum):
+    """What a topic is for; decides its Kafka configuration."""
+
+    INTENTS = "intents"
+    COMMANDS = "commands"
+    EVENTS = "events"
+    TABLE = "table"  # compacted facts: the last record per key stands
+    CHANGELOG = "changelog"
+    DEAD_LETTERS = "dead letters"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic. ``records`` are the types that may appear in it; ``key`` says what the key is."""
+
+    name: str
+    kind: Kind
+    key: str
+    records: tuple[type[Record], ...]
+    retention_ms: int = 7 * DAY_MS
+
+    @property
+    def dead_letters(self) -> str:
+        """Name of the topic that takes what cannot be understood."""
+        return f"{self.name}.dlq"
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Kafka's configuration of this topic, less the replication."""
+        if self.kind in (Kind.CHANGELOG, Kind.TABLE):
+            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"}
+        config = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        if self.kind in (Kind.INTENTS, Kind.COMMANDS):
+            # The log, not a producer's clock, says what time it is.
+            config["message.timestamp.type"] = "LogAppendTime"
+        return config
+
+
+_ORDER_REQUESTS = (order.PayOrder, order.CancelOrder, order.CompleteOrder, order.RefundOrder)
+_STOCK_ENTRIES = (inventory.Restock, inventory.AdjustStock)
+
+ORDER_INTENTS = Topic(
+    "order.intents", Kind.INTENTS, "order_no or client key", (order.PlaceOrderIntent, *_ORDER_REQUESTS)
+)
+ORDER_EVENTS = Topic(
+    "order.events",
+    Kind.EVENTS,
+    "order_no",
+    (
+        order.OrderPlaced,
+        order.OrderCreated,
+        order.OrderRejected,
+        order.OrderPaymentOpened,
+        order.OrderPaid,
+        order.OrderConfirmed,
+        order.OrderCompleted,
+        order.OrderCancelling,
+        order.OrderCancelled,
+        order.OrderExpired,
+        order.OrderRefunding,
+        order.OrderRefunded,
+        order.OrderParked,
+        order.OrderRefused,
+    ),
+)
+INVENTORY_INTENTS = Topic("inventory.intents", Kind.INTENTS, "sku_id", _STOCK_ENTRIES)
+INVENTORY_COMMANDS = Topic(
+    "inventory.commands",
+    Kind.COMMANDS,
+    "sku_id",
+    (
+        inventory.TryHold,
+        inventory.ConfirmHold,
+        inventory.CancelHold,
+        inventory.ExtendHold,
+        *_STOCK_ENTRIES,
+        stream.Tick,
+    ),
+)
+INVENTORY_EVENTS = Topic(
+    "inventory.events",
+    Kind.EVENTS,
+    "sku_id",
+    (
+        inventory.StockHeld,
+        inventory.StockDeducted,
+        inventory.StockReleased,
+        inventory.StockReceived,
+        inventory.StockAdjusted,
+        inventory.StockRefused,
+        inventory.HoldExtended,
+        inventory.HoldFenced,
+        inventory.HoldEndRefused,
+        inventory.StockEntryRefused,
+    ),
+)
+PAYMENT_COMMANDS = Topic(
+    "payment.commands",
+    Kind.COMMANDS,
+    "order_no",
+    (
+        payment.RequestPayment,
+        payment.RequestRefund,
+        payment.ClosePayments,
+        payment.GatewayReport,
+        stream.Tick,
+    ),
+)
+PAYMENT_EVENTS = Topic(
+    "payment.events",
+    Kind.EVENTS,
+    "order_no",
+    (
+        payment.PaymentRequested,
+        payment.PaymentSucceeded,
+        payment.PaymentFailed,
+        payment.PaymentClosed,
+        payment.PaymentSurplus,
+        payment.RefundRequested,
+        payment.RefundSucceeded,
+        payment.RefundFailed,
+        payment.PaymentRefused,
+    ),
+)
+ORDER_COMMANDS = Topic(
+    "order.commands",
+    Kind.COMMANDS,
+    "order_no",
+    (
+        order.PlaceOrder,
+        *_ORDER_REQUESTS,
+        # replies: the facts of the stages that were asked
+        inventory.StockHeld,
+        inventory.StockRefused,
+        inventory.StockDeducted,
+        inventory.StockReleased,
+        inventory.HoldExtended,
+        inventory.HoldFenced,
+        inventory.HoldEndRefused,
+        payment.PaymentSucceeded,
+        payment.PaymentFailed,
+        payment.RefundSucceeded,
+        payment.RefundFailed,
+        payment.PaymentRefused,
+        stream.Tick,
+    ),
+)
+CATALOG_EVENTS = Topic(
+    "catalog.events", Kind.TABLE, "sku_id", (catalog.SkuListed, catalog.SkuDelisted)
+)
+
+PUBLIC = (
+    ORDER_INTENTS,
+    ORDER_COMMANDS,
+    ORDER_EVENTS,
+    INVENTORY_INTENTS,
+    INVENTORY_COMMANDS,
+    INVENTORY_EVENTS,
+    PAYMENT_COMMANDS,
+    PAYMENT_EVENTS,
+    CATALOG_EVENTS,
+)
+
+
+def changelog(stage: str, entities: tuple[type[Record], ...]) -> Topic:
+    """Return the topic that keeps the state of ``stage``, made of ``entities``."""
+    return Topic(f"{stage}.changelog", Kind.CHANGELOG, "entity/id", (*entities, stream.Progress))
+
+
+def dead_letters(topic: Topic) -> Topic:
+    """Return the topic for what ``topic`` carried and nobody understood; kept for 30 days."""
+    return Topic(topic.dead_letters, Kind.DEAD_LETTERS, topic.key, topic.records, 30 * DAY_MS)

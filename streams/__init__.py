@@ -1,0 +1,1 @@
+"""The decisions: pure domains, the kernel they are written against, and the engine that runs them."""

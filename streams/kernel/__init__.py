@@ -1,0 +1,1 @@
+"""What a domain is written against: deciders, state, outputs, errors. No I/O, no clock, no engine."""

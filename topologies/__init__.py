@@ -1,0 +1,1 @@
+"""Wiring: which stages, sinks and servers run together, and the command line."""
