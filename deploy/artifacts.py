@@ -11,13 +11,13 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Protocol
+from xml.etree import ElementTree as ET
 
 import msgspec
-import requests
-from jgo.maven import Artifact as MavenArtifact
-from jgo.maven import MavenContext, PythonResolver
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 from deploy.errors import FetchError
 
@@ -27,8 +27,11 @@ _TIMEOUT_S = 30
 _CHUNK_BYTES = 1 << 20
 
 
-class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a Maven repository, and the only content it may have."""
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a Maven repository, and the only content it may have.
+
+    `unpack`: it is an archive, used in its unpacked form.
+    """
 
     group: str
     artifact: str
@@ -37,6 +40,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     classifier: str = ""
     sha256: str
     size_bytes: int
+    unpack: bool = False
 
     @property
     def filename(self) -> str:
@@ -118,14 +122,18 @@ class Cache:
         return [one for one in artifacts if not self.has(one)]
 
     def fetch(self, artifacts: Sequence[Artifact], progress: Progress | None = None) -> None:
-        """Bring every artifact that is missing; those already there are kept.
+        """Bring every artifact that is missing, and unpack what is used unpacked.
 
         Another process that fetches at the same time is waited for, and its files are used.
         Raises `FetchError` when a file cannot be had or is not the pinned one.
         """
-        if not self.missing(artifacts):
-            return
-        progress = progress or Silent()
+        if self.missing(artifacts):
+            self._fetch(artifacts, progress or Silent())
+        for one in artifacts:
+            if one.unpack:
+                self.unpacked(one)
+
+    def _fetch(self, artifacts: Sequence[Artifact], progress: Progress) -> None:
         with self._locked():
             missing = self.missing(artifacts)
             progress.begin(len(missing), sum(one.size_bytes for one in missing))
@@ -202,9 +210,14 @@ def maven_download(mirror: str | None = None, settings_xml: Path | None = None) 
     `mirror` is a repository's base URL and goes first; else a mirror of ``central`` in
     `settings_xml` (default ``~/.m2/settings.xml``); else jgo knows where Central is.
     """
-    url = mirror or configured_mirror(settings_xml or Path.home() / ".m2" / "settings.xml")
 
     def download(artifact: Artifact, folder: Path, advance: Callable[[int], None]) -> Path:
+        # Only a download pays for these imports (0.2 s): every start loads this module.
+        import requests
+        from jgo.maven import MavenContext, PythonResolver
+
+        url = mirror or configured_mirror(settings_xml or Path.home() / ".m2" / "settings.xml")
+
         @contextlib.contextmanager
         def each_file(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
             yield advance
@@ -231,9 +244,9 @@ def maven_download(mirror: str | None = None, settings_xml: Path | None = None) 
     return download
 
 
-def _resolve(context: MavenContext, artifact: Artifact) -> Path:
+def _resolve(context: "MavenContext", artifact: Artifact) -> Path:
     component = context.project(artifact.group, artifact.artifact).at_version(artifact.version)
-    wanted: MavenArtifact = component.artifact(artifact.classifier, artifact.type)
+    wanted = component.artifact(artifact.classifier, artifact.type)
     try:
         return Path(wanted.resolve())
     except RuntimeError as error:
@@ -246,8 +259,8 @@ def _resolve(context: MavenContext, artifact: Artifact) -> Path:
 def configured_mirror(settings_xml: Path) -> str | None:
     """Return the URL of the mirror of Maven Central in a Maven settings file, if it has one."""
     try:
-        root = ElementTree.parse(settings_xml).getroot()
-    except (FileNotFoundError, ElementTree.ParseError):
+        root = ET.parse(settings_xml).getroot()
+    except (FileNotFoundError, ET.ParseError):
         return None
     for mirror in root.iterfind("{*}mirrors/{*}mirror"):
         of = (mirror.findtext("{*}mirrorOf") or "").split(",")

@@ -19,3 +19,7 @@ class StartError(DeployError):
 
 class AlreadyRunningError(DeployError):
     """Another stack owns this data directory."""
+
+
+class NotReadyError(DeployError):
+    """A server does not answer yet."""

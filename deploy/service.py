@@ -54,7 +54,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     and, except for servers, over the addresses of the stack's servers. An exit before the
     first readiness fails the start of the whole stack; later ones are met by `restart`, with
     a pause that doubles from 0.5 s to 10 s. A service still running `stop_timeout_s` after
-    SIGTERM is killed.
+    SIGTERM is killed; with 0 it is killed at once.
     """
 
     name: str
@@ -81,7 +81,7 @@ class ServiceState(msgspec.Struct, kw_only=True):
 
 
 def log_tail(log: Path, lines: int = 15, start: int = 0) -> str:
-    """Return the last `lines` lines that `log` holds past byte `start`, or a note that it is empty."""
+    """Return the last lines that `log` holds past byte `start`, or a note that it is empty."""
     try:
         with log.open("rb") as file:
             file.seek(0, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.record import Record
 
 
-class SkuListed(Record):
+class SkuListed(Record, frozen=True):
     """The sku is on sale in the shop at ``price_fen`` (minor units of ``currency``) a unit."""
 
     sku_id: int
@@ -16,7 +16,7 @@ class SkuListed(Record):
     trace_id: str = ""
 
 
-class SkuDelisted(Record):
+class SkuDelisted(Record, frozen=True):
     """The sku is no longer on sale."""
 
     sku_id: int

@@ -17,7 +17,7 @@ from schemas.record import Record
 # --- commands (inventory.commands); Restock and AdjustStock are accepted on inventory.intents too -
 
 
-class TryHold(Record):
+class TryHold(Record, frozen=True):
     """Hold ``qty`` units for ``ttl_ms``; answered by StockHeld or StockRefused."""
 
     hold_id: str
@@ -30,7 +30,7 @@ class TryHold(Record):
     trace_id: str
 
 
-class ConfirmHold(Record):
+class ConfirmHold(Record, frozen=True):
     """The held units are sold; answered by StockDeducted or HoldEndRefused."""
 
     hold_id: str
@@ -40,7 +40,7 @@ class ConfirmHold(Record):
     trace_id: str
 
 
-class CancelHold(Record):
+class CancelHold(Record, frozen=True):
     """Give the held units back; answered by StockReleased, HoldFenced or HoldEndRefused."""
 
     hold_id: str
@@ -51,7 +51,7 @@ class CancelHold(Record):
     trace_id: str
 
 
-class ExtendHold(Record):
+class ExtendHold(Record, frozen=True):
     """Let the hold live ``ttl_ms`` from now; answered by HoldExtended or HoldEndRefused."""
 
     hold_id: str
@@ -62,7 +62,7 @@ class ExtendHold(Record):
     trace_id: str
 
 
-class Restock(Record):
+class Restock(Record, frozen=True):
     """Goods arrived. ``ref`` names the delivery: the same ref never counts twice."""
 
     ref: str
@@ -73,7 +73,7 @@ class Restock(Record):
     trace_id: str = ""
 
 
-class AdjustStock(Record):
+class AdjustStock(Record, frozen=True):
     """A correction of on-hand stock by ``delta`` units. ``ref`` names the document."""
 
     ref: str
@@ -88,7 +88,7 @@ class AdjustStock(Record):
 # --- facts (inventory.events) --------------------------------------------------------------------
 
 
-class StockHeld(Record):
+class StockHeld(Record, frozen=True):
     """``qty`` units are set aside until ``expires_at_ms``."""
 
     sku_id: int
@@ -106,7 +106,7 @@ class StockHeld(Record):
     trace_id: str
 
 
-class StockDeducted(Record):
+class StockDeducted(Record, frozen=True):
     """The held units left the stock: they are sold."""
 
     sku_id: int
@@ -130,7 +130,7 @@ class ReleaseCause(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-class StockReleased(Record):
+class StockReleased(Record, frozen=True):
     """The held units are available again."""
 
     sku_id: int
@@ -148,7 +148,7 @@ class StockReleased(Record):
     trace_id: str
 
 
-class StockReceived(Record):
+class StockReceived(Record, frozen=True):
     """Goods arrived."""
 
     sku_id: int
@@ -163,7 +163,7 @@ class StockReceived(Record):
     trace_id: str
 
 
-class StockAdjusted(Record):
+class StockAdjusted(Record, frozen=True):
     """On-hand stock was corrected."""
 
     sku_id: int
@@ -193,7 +193,7 @@ class StockReason(StrEnum):
     BELOW_HELD = "BELOW_HELD"  # the correction would leave less on hand than is held
 
 
-class StockRefused(Record):
+class StockRefused(Record, frozen=True):
     """A try was refused: nothing changed. ``available`` is what could have been held."""
 
     sku_id: int
@@ -206,7 +206,7 @@ class StockRefused(Record):
     trace_id: str
 
 
-class HoldExtended(Record):
+class HoldExtended(Record, frozen=True):
     """The hold lives longer."""
 
     sku_id: int
@@ -217,7 +217,7 @@ class HoldExtended(Record):
     trace_id: str
 
 
-class HoldFenced(Record):
+class HoldFenced(Record, frozen=True):
     """A cancel came before its try: a late try will be refused, nothing was held."""
 
     sku_id: int
@@ -227,7 +227,7 @@ class HoldFenced(Record):
     trace_id: str
 
 
-class HoldEndRefused(Record):
+class HoldEndRefused(Record, frozen=True):
     """A confirm, cancel or extend was refused: the hold had ended otherwise or never was."""
 
     sku_id: int
@@ -239,7 +239,7 @@ class HoldEndRefused(Record):
     trace_id: str
 
 
-class StockEntryRefused(Record):
+class StockEntryRefused(Record, frozen=True):
     """A restock or a correction was refused; nothing changed."""
 
     sku_id: int

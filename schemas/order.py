@@ -14,7 +14,7 @@ from schemas.record import Record
 # --- parts ---------------------------------------------------------------------------------------
 
 
-class CartLine(Record):
+class CartLine(Record, frozen=True):
     """What a buyer asks for: ``qty`` units at the unit price that the buyer was shown."""
 
     sku_id: int
@@ -22,7 +22,7 @@ class CartLine(Record):
     unit_price_fen: int
 
 
-class PricedLine(Record):
+class PricedLine(Record, frozen=True):
     """A line after pricing: ``payable_fen = qty * unit_price_fen - discount_fen``."""
 
     sku_id: int
@@ -32,14 +32,14 @@ class PricedLine(Record):
     payable_fen: int
 
 
-class AppliedRule(Record):
+class AppliedRule(Record, frozen=True):
     """A promotion rule that took part in the price, and what it took off."""
 
     rule_id: str
     discount_fen: int
 
 
-class HoldRef(Record):
+class HoldRef(Record, frozen=True):
     """One thing that the order must hold before it is created.
 
     ``kind`` names the stage that owns the resource (``stock``), ``resource_id`` what is held of it
@@ -52,7 +52,7 @@ class HoldRef(Record):
     amount: int
 
 
-class Refusal(Record):
+class Refusal(Record, frozen=True):
     """Why one hold was refused; ``available`` is what could have been held."""
 
     resource_id: str
@@ -64,7 +64,7 @@ class Refusal(Record):
 # --- intents: the public way in (order.intents) --------------------------------------------------
 
 
-class PlaceOrderIntent(Record):
+class PlaceOrderIntent(Record, frozen=True):
     """An order as any producer writes it. ``(shop_id, user_id, client_key)`` makes it idempotent.
 
     ``total_fen`` is the total that the buyer agreed to; an intent whose total or unit prices differ
@@ -88,7 +88,7 @@ class PlaceOrderIntent(Record):
 # PayOrder, CancelOrder, CompleteOrder and RefundOrder are also accepted on order.intents.
 
 
-class PlaceOrder(Record):
+class PlaceOrder(Record, frozen=True):
     """An admitted order: priced, numbered, with everything it needs to hold."""
 
     order_no: str
@@ -106,7 +106,7 @@ class PlaceOrder(Record):
     trace_id: str
 
 
-class PayOrder(Record):
+class PayOrder(Record, frozen=True):
     """The client wants to pay a created order over ``channel``."""
 
     order_no: str
@@ -116,7 +116,7 @@ class PayOrder(Record):
     trace_id: str = ""
 
 
-class CancelOrder(Record):
+class CancelOrder(Record, frozen=True):
     """The client or an operator gives the order up."""
 
     order_no: str
@@ -126,7 +126,7 @@ class CancelOrder(Record):
     trace_id: str = ""
 
 
-class CompleteOrder(Record):
+class CompleteOrder(Record, frozen=True):
     """The buyer has the goods."""
 
     order_no: str
@@ -135,7 +135,7 @@ class CompleteOrder(Record):
     trace_id: str = ""
 
 
-class RefundOrder(Record):
+class RefundOrder(Record, frozen=True):
     """Give the whole payment back."""
 
     order_no: str
@@ -148,7 +148,7 @@ class RefundOrder(Record):
 # --- facts (order.events) ------------------------------------------------------------------------
 
 
-class OrderPlaced(Record):
+class OrderPlaced(Record, frozen=True):
     """The order exists and asks for what it must hold."""
 
     order_no: str
@@ -167,7 +167,7 @@ class OrderPlaced(Record):
     trace_id: str
 
 
-class OrderCreated(Record):
+class OrderCreated(Record, frozen=True):
     """Everything is held; the client may pay until ``expires_at_ms``."""
 
     order_no: str
@@ -180,7 +180,7 @@ class OrderCreated(Record):
     trace_id: str
 
 
-class OrderRejected(Record):
+class OrderRejected(Record, frozen=True):
     """Something could not be held; every refusal is named. What was held is given back."""
 
     order_no: str
@@ -191,7 +191,7 @@ class OrderRejected(Record):
     trace_id: str
 
 
-class OrderPaymentOpened(Record):
+class OrderPaymentOpened(Record, frozen=True):
     """A payment attempt was opened for the order."""
 
     order_no: str
@@ -205,7 +205,7 @@ class OrderPaymentOpened(Record):
     trace_id: str
 
 
-class OrderPaid(Record):
+class OrderPaid(Record, frozen=True):
     """The money is there; the holds are being confirmed."""
 
     order_no: str
@@ -219,7 +219,7 @@ class OrderPaid(Record):
     trace_id: str
 
 
-class OrderConfirmed(Record):
+class OrderConfirmed(Record, frozen=True):
     """Every hold is confirmed, the stock is deducted: the goods may leave (FULFILLING)."""
 
     order_no: str
@@ -229,7 +229,7 @@ class OrderConfirmed(Record):
     trace_id: str
 
 
-class OrderCompleted(Record):
+class OrderCompleted(Record, frozen=True):
     """The buyer has the goods; the standard flow ends here."""
 
     order_no: str
@@ -247,7 +247,7 @@ class CancelCause(StrEnum):
     HOLD_LOST = "HOLD_LOST"  # a hold ran out before it was paid: ends as EXPIRED
 
 
-class OrderCancelling(Record):
+class OrderCancelling(Record, frozen=True):
     """The order is being given up; its holds are being released."""
 
     order_no: str
@@ -259,7 +259,7 @@ class OrderCancelling(Record):
     trace_id: str
 
 
-class OrderCancelled(Record):
+class OrderCancelled(Record, frozen=True):
     """Cancelled; nothing is held any more."""
 
     order_no: str
@@ -270,7 +270,7 @@ class OrderCancelled(Record):
     trace_id: str
 
 
-class OrderExpired(Record):
+class OrderExpired(Record, frozen=True):
     """Nobody paid in time; nothing is held any more."""
 
     order_no: str
@@ -281,7 +281,7 @@ class OrderExpired(Record):
     trace_id: str
 
 
-class OrderRefunding(Record):
+class OrderRefunding(Record, frozen=True):
     """The payment is being given back."""
 
     order_no: str
@@ -296,7 +296,7 @@ class OrderRefunding(Record):
     trace_id: str
 
 
-class OrderRefunded(Record):
+class OrderRefunded(Record, frozen=True):
     """The payment was given back in full."""
 
     order_no: str
@@ -308,7 +308,7 @@ class OrderRefunded(Record):
     trace_id: str
 
 
-class OrderParked(Record):
+class OrderParked(Record, frozen=True):
     """The order cannot go on by itself: a human is needed. ``step`` is the state it stopped in."""
 
     order_no: str
@@ -320,7 +320,7 @@ class OrderParked(Record):
     trace_id: str
 
 
-class OrderRefused(Record):
+class OrderRefused(Record, frozen=True):
     """A command was refused; nothing changed. ``version`` is the one it was judged at (0: unknown)."""
 
     order_no: str

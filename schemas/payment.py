@@ -13,7 +13,7 @@ from schemas.record import Record
 # --- commands (payment.commands) -----------------------------------------------------------------
 
 
-class RequestPayment(Record):
+class RequestPayment(Record, frozen=True):
     """Open an attempt. ``pay_no`` is the idempotency key towards the gateway."""
 
     pay_no: str
@@ -26,7 +26,7 @@ class RequestPayment(Record):
     trace_id: str
 
 
-class RequestRefund(Record):
+class RequestRefund(Record, frozen=True):
     """Give back ``amount_fen`` of what ``pay_no`` brought. ``refund_no`` makes it idempotent."""
 
     refund_no: str
@@ -39,7 +39,7 @@ class RequestRefund(Record):
     trace_id: str
 
 
-class ClosePayments(Record):
+class ClosePayments(Record, frozen=True):
     """The order ended unpaid: close what is open. Money that comes later is given back."""
 
     order_no: str
@@ -58,7 +58,7 @@ class GatewayStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
-class GatewayReport(Record):
+class GatewayReport(Record, frozen=True):
     """One message of a gateway about a payment (``refund_no`` empty) or a refund.
 
     It may come twice, late and in any order. ``gateway_txn_no`` is the gateway's own number of the
@@ -80,7 +80,7 @@ class GatewayReport(Record):
 # --- facts (payment.events) ----------------------------------------------------------------------
 
 
-class PaymentRequested(Record):
+class PaymentRequested(Record, frozen=True):
     """An attempt is open: the gateway must be asked."""
 
     order_no: str
@@ -94,7 +94,7 @@ class PaymentRequested(Record):
     trace_id: str
 
 
-class PaymentSucceeded(Record):
+class PaymentSucceeded(Record, frozen=True):
     """The money of this attempt is kept for the order."""
 
     order_no: str
@@ -109,7 +109,7 @@ class PaymentSucceeded(Record):
     trace_id: str
 
 
-class PaymentFailed(Record):
+class PaymentFailed(Record, frozen=True):
     """The attempt ended without money."""
 
     order_no: str
@@ -120,8 +120,8 @@ class PaymentFailed(Record):
     trace_id: str
 
 
-class PaymentClosed(Record):
-    """An open attempt was closed because its order ended."""
+class PaymentClosed(Record, frozen=True):
+    """An open attempt was closed: its order ended, or another attempt paid for it."""
 
     order_no: str
     version: int
@@ -131,7 +131,7 @@ class PaymentClosed(Record):
     trace_id: str
 
 
-class PaymentSurplus(Record):
+class PaymentSurplus(Record, frozen=True):
     """Money came that the order does not need (a second payment, or after its end): it is refunded.
 
     ``reason`` is DUPLICATE or ORDER_CLOSED.
@@ -149,8 +149,12 @@ class PaymentSurplus(Record):
     trace_id: str
 
 
-class RefundRequested(Record):
-    """A refund is open: the gateway must be asked."""
+class RefundRequested(Record, frozen=True):
+    """A refund is open: the gateway must be asked.
+
+    ``(gateway, paid_txn_no)`` names the movement of money to give back, for one ``pay_no`` may have
+    brought two. Asked again after a failure it keeps its ``refund_no``: one number, one movement.
+    """
 
     order_no: str
     version: int
@@ -162,9 +166,11 @@ class RefundRequested(Record):
     currency: str
     reason: str
     trace_id: str
+    gateway: str = ""
+    paid_txn_no: str = ""
 
 
-class RefundSucceeded(Record):
+class RefundSucceeded(Record, frozen=True):
     """The money went back."""
 
     order_no: str
@@ -178,7 +184,7 @@ class RefundSucceeded(Record):
     trace_id: str
 
 
-class RefundFailed(Record):
+class RefundFailed(Record, frozen=True):
     """The gateway did not give the money back."""
 
     order_no: str
@@ -202,10 +208,16 @@ class PaymentReason(StrEnum):
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
     NOTHING_TO_REFUND = "NOTHING_TO_REFUND"
     NOT_A_REPEAT = "NOT_A_REPEAT"  # a second movement of money for one attempt or refund
+    TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS"
 
 
-class PaymentRefused(Record):
-    """A request or a gateway's message was refused; nothing changed."""
+class PaymentRefused(Record, frozen=True):
+    """A request or a gateway's message was refused; nothing changed.
+
+    ``message`` is the name of the record that was refused; ``shop_id`` is 0 when the order is not
+    known. Of a gateway's message the last four fields say which money it spoke of, so that somebody
+    can look for it.
+    """
 
     order_no: str
     version: int
@@ -215,3 +227,7 @@ class PaymentRefused(Record):
     message: str
     reason: PaymentReason
     trace_id: str
+    gateway: str = ""
+    gateway_txn_no: str = ""
+    amount_fen: int = 0
+    currency: str = ""

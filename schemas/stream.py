@@ -5,13 +5,13 @@ from __future__ import annotations
 from schemas.record import Record
 
 
-class Tick(Record):
+class Tick(Record, frozen=True):
     """Time passes: each inbox partition's owner appends one a second, so that timers fire."""
 
     sequence: int
 
 
-class SeenChannel(Record):
+class SeenChannel(Record, frozen=True):
     """The last output taken in from one upstream partition.
 
     ``channel`` is the first 12 bytes of a cause (topic incarnation and partition), ``position`` the
@@ -22,7 +22,7 @@ class SeenChannel(Record):
     position: bytes
 
 
-class Progress(Record):
+class Progress(Record, frozen=True):
     """How far a stage partition is: written last in every checkpoint transaction.
 
     ``offset`` is the last applied inbox offset (-1: none), ``stream_time_ms`` the log's time.

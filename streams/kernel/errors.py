@@ -1,26 +1,15 @@
-"""The outcomes of a message that are not facts, typed by what must happen next.
+"""The outcomes of a message that are not facts.
 
-Applied and refused messages yield facts. Of the other outcomes there are two, and no fifth: any
-exception that is not one of these stops the worker before anything is committed.
+Applied and refused messages yield facts. Invalid and retryable ones raise ``InvalidMessage`` and
+``Retryable``. There is no fifth outcome: any other exception stops the worker before anything is
+committed.
 """
 
 from __future__ import annotations
 
+from schemas.errors import InvalidMessage, Retryable
 
-class InvalidMessage(Exception):
-    """The record cannot be understood, now or later: it goes to the dead-letter topic.
-
-    ``code`` is a stable upper-case name for machines, ``detail`` one sentence for people.
-    """
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
-        self.detail = detail
-
-
-class Retryable(Exception):
-    """Something outside is away; the same record may succeed later: pause and try again."""
+__all__ = ["InvalidMessage", "Retryable", "StageDefect"]
 
 
 class StageDefect(Exception):

@@ -10,8 +10,8 @@ message runs three pure functions:
    commands to other stages. A fact without outputs stays private.
 
 State is a small key-value view of immutable records. A state record with a field ``due_ms`` greater
-than zero is a timer: when stream time reaches it the engine calls ``wake`` with the record, and the
-facts that ``wake`` returns must move or remove that ``due_ms``.
+than zero is a timer (and carries its own key): when stream time reaches it the engine calls ``wake``
+with the record, and the facts that ``wake`` returns must move or remove that ``due_ms``.
 
 ``now_ms`` is stream time in epoch milliseconds: the highest log-append time seen so far in the inbox
 partition. Nothing in a domain may ask a clock, draw a random number or do I/O.

@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+.PHONY: bootstrap check clean demo help lock servers test
+
+BIN := .venv/bin
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap: ## Make .venv from the lock (needs only Python 3.11 or 3.12)
+	@sh deploy/bootstrap.sh
+
+servers: bootstrap ## Bring the servers' files into the cache (once, about 340 MB)
+	@$(BIN)/orderstream doctor --fetch
+
+demo: bootstrap ## Start everything, run orders through it, show what happened
+	@$(BIN)/orderstream demo
+
+test: servers ## Run all tests, on real servers
+	@$(BIN)/pytest
+
+check: bootstrap ## Format, lint, types, import rules and unit tests, in under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q -m "not slow" tests/unit $(wildcard tests/laws)
+
+lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--extra dev --no-emit-index-url --no-emit-find-links --no-header \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was made here; the cache of servers stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -not -path './.git/*' -exec rm -rf {} +

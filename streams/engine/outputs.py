@@ -1,0 +1,84 @@
+"""Outputs as Kafka records: value, cause, trace context and, on facts, the CloudEvents attributes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from schemas.codec import Codec
+from schemas.errors import InvalidMessage
+from schemas.record import Record, full_name
+from schemas.topics import Topic
+from streams.engine import cause
+from streams.engine.records import InboxRecord, Outbox
+from streams.kernel.stage import Output
+
+_SPAN_STEP = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads consecutive causes over span ids
+_MASK64 = (1 << 64) - 1
+_TRACE_ID_CHARS = 32  # W3C Trace Context, section 3.2.2.3
+
+
+class Outputs:
+    """Turns outputs of one source partition into Kafka records with cause, trace and envelope.
+
+    Public facts carry the CloudEvents 1.0 attributes (Kafka protocol binding, binary mode).
+    """
+
+    def __init__(self, source: str, channel: bytes, codec: Codec, outbox: Outbox) -> None:
+        self._encode = codec.encode
+        self._outbox = outbox
+        self._channel = channel
+        self._span_base = int.from_bytes(channel[4:], "big")
+        self._source = ("ce_source", f"/orderstream/{source}".encode())
+        self._types: dict[type[Record], tuple[str, bytes]] = {}
+        self._time: tuple[int, tuple[str, bytes]] = (-1, ("ce_time", b""))
+        self._last: Record | None = None
+        self._last_value = b""
+
+    def send(self, output: Output, offset: int, index: int, now_ms: int, *, is_fact: bool) -> None:
+        """Append one output; ``index`` counts the outputs of the inbox record at ``offset``."""
+        topic, key, message = output
+        if message is not self._last:  # a fact that is also a reply is encoded once
+            self._last_value = self._encode(message)
+            self._last = message
+        stamp = self._channel + cause.pack_position(offset, index)
+        headers: list[tuple[str, bytes]] = [(cause.HEADER, stamp)]
+        trace_id: str = message.trace_id  # type: ignore[attr-defined]  # every message has one
+        if len(trace_id) == _TRACE_ID_CHARS:
+            span = (self._span_base + (offset << 16 | index & 0xFFFF) * _SPAN_STEP) & _MASK64 or 1
+            headers.append(("traceparent", f"00-{trace_id}-{span:016x}-01".encode()))
+        if is_fact:
+            headers += (
+                ("ce_specversion", b"1.0"),
+                ("ce_id", stamp.hex().encode()),
+                self._source,
+                self._type(type(message)),
+                self._timestamp(now_ms),
+            )
+        self._outbox(topic, key, self._last_value, headers)
+
+    def dead_letter(
+        self, topic: Topic, partition: int, record: InboxRecord, error: InvalidMessage, index: int
+    ) -> None:
+        """Append the original record, with where it stood and why nobody understood it."""
+        headers = [
+            *((name, value) for name, value in record.headers if name != cause.HEADER),
+            (cause.HEADER, self._channel + cause.pack_position(record.offset, index)),
+            ("dlq_topic", topic.name.encode()),
+            ("dlq_partition", str(partition).encode()),
+            ("dlq_offset", str(record.offset).encode()),
+            ("dlq_code", error.code.encode()),
+            ("dlq_reason", error.detail.encode()),
+        ]
+        self._outbox(topic.dead_letters, record.key, record.value, headers)
+
+    def _type(self, kind: type[Record]) -> tuple[str, bytes]:
+        header = self._types.get(kind)
+        if header is None:
+            header = self._types[kind] = ("ce_type", full_name(kind).encode())
+        return header
+
+    def _timestamp(self, now_ms: int) -> tuple[str, bytes]:
+        if self._time[0] != now_ms:
+            text = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
+            self._time = (now_ms, ("ce_time", text.replace("+00:00", "Z").encode()))
+        return self._time[1]

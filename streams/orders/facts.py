@@ -1,0 +1,121 @@
+"""Facts that stay inside the orders stage, or only reach other stages: none is on order.events.
+
+They carry no version: the versions of an order count its public facts.
+"""
+
+from __future__ import annotations
+
+from schemas.order import HoldRef, Refusal
+from schemas.record import Record
+from streams.orders.state import HoldMark
+
+
+class HoldAnswered(Record, frozen=True):
+    """The hold at ``index`` is now at ``mark``; other answers are still awaited."""
+
+    order_no: str
+    index: int
+    mark: HoldMark
+
+
+class HoldDenied(Record, frozen=True):
+    """The hold at ``index`` was refused; other answers are still awaited."""
+
+    order_no: str
+    index: int
+    refusal: Refusal
+
+
+class HoldsReturned(Record, frozen=True):
+    """``holds`` are given back: their owners are asked to cancel them."""
+
+    order_no: str
+    shop_id: int
+    holds: tuple[HoldRef, ...]
+    reason: str
+    trace_id: str
+
+
+class PaymentsEnded(Record, frozen=True):
+    """The order takes no more money: the payments stage is told."""
+
+    order_no: str
+    shop_id: int
+    reason: str
+    trace_id: str
+
+
+class AttemptEnded(Record, frozen=True):
+    """The open payment attempt came to nothing; the client may open another."""
+
+    order_no: str
+
+
+class PaymentTaken(Record, frozen=True):
+    """``attempt`` brought money that does not fit the order, just before it is parked."""
+
+    order_no: str
+    attempt: int
+
+
+class StepRetried(Record, frozen=True):
+    """The awaited answer is late: what was asked is asked again, the same."""
+
+    order_no: str
+
+
+class RefundWanted(Record, frozen=True):
+    """A refund was asked for while holds are being confirmed: it starts when they are answered."""
+
+    order_no: str
+    reason: str
+
+
+class RefundDelayed(Record, frozen=True):
+    """A refund failed: the next number is tried after a while."""
+
+    order_no: str
+
+
+class RefundReasked(Record, frozen=True):
+    """The refund is asked for under the next number."""
+
+    order_no: str
+
+
+class OrderForgotten(Record, frozen=True):
+    """The idempotency window of a finished order is over."""
+
+    order_no: str
+
+
+class SurplusAsked(Record, frozen=True):
+    """Money that no order needs is asked back, under its refund number ``attempt``."""
+
+    pay_no: str
+    order_no: str
+    shop_id: int
+    user_id: int  # 0: the order is not known any more
+    amount_fen: int
+    currency: str
+    attempt: int
+    retries: int
+    trace_id: str
+
+
+class SurplusDelayed(Record, frozen=True):
+    """The refund of surplus money failed: the next number is tried after a while."""
+
+    pay_no: str
+
+
+class SurplusReturned(Record, frozen=True):
+    """The surplus money is back where it came from."""
+
+    pay_no: str
+
+
+class SurplusStuck(Record, frozen=True):
+    """The surplus money could not be given back: a human is needed."""
+
+    pay_no: str

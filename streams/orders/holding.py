@@ -1,0 +1,166 @@
+"""The answers of the inventory stage: what each means by the mark of the hold it is about.
+
+An answer that is not awaited has no effect: it repeats one that was, or comes after the order's end.
+The exception is StockHeld, which brings units: if nobody awaits them they are given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.inventory import (
+    CancelHold,
+    ConfirmHold,
+    HoldEndRefused,
+    HoldExtended,
+    HoldFenced,
+    StockDeducted,
+    StockHeld,
+    StockReason,
+    StockRefused,
+    StockReleased,
+)
+from schemas.order import HoldRef, OrderConfirmed, Refusal
+from schemas.record import Record
+from streams.kernel.stage import View
+from streams.orders.ending import cancel_answered, hold_lost_unpaid
+from streams.orders.facts import HoldAnswered, HoldDenied, HoldsReturned
+from streams.orders.limits import OrderLimits
+from streams.orders.parking import parked
+from streams.orders.placing import STOCK, hold_denied, hold_granted
+from streams.orders.reasons import ParkReason
+from streams.orders.refunding import hold_lost_paid, wanted_refund
+from streams.orders.state import HoldMark, Order, OrderStatus, hold_index, with_mark
+
+_ASKED, _HELD, _CONFIRMING = HoldMark.ASKED, HoldMark.HELD, HoldMark.CONFIRMING
+_CANCELLING, _RELEASED = HoldMark.CANCELLING, HoldMark.RELEASED
+_NOT_HELD = HoldMark.REFUSED + HoldMark.RELEASED
+_NOTHING = ""  # no mark: the order is not live, or the hold is none of its own
+
+HoldReply = (
+    StockHeld | StockRefused | StockDeducted | StockReleased | HoldFenced | HoldEndRefused
+)
+
+
+def stock_held(
+    limits: OrderLimits, state: View, message: StockHeld, now_ms: int
+) -> Sequence[Record]:
+    """Count the hold in, or give back what no order awaits (its order ended, or it had refused)."""
+    order, index, mark = _find(state, message)
+    if order is not None and mark == _ASKED:
+        return hold_granted(limits, order, index, now_ms)
+    if mark and mark not in _NOT_HELD:
+        return ()
+    hold = HoldRef(message.hold_id, STOCK, str(message.sku_id), message.qty)
+    order_no, trace_id = message.order_no, message.trace_id
+    return (HoldsReturned(order_no, message.shop_id, (hold,), "NOT_AWAITED", trace_id),)
+
+
+def stock_refused(
+    limits: OrderLimits, state: View, message: StockRefused, now_ms: int
+) -> Sequence[Record]:
+    """Count the refusal; of a hold that is being cancelled it says that nothing is held."""
+    order, index, mark = _find(state, message)
+    if order is None:
+        return ()
+    if mark == _ASKED:
+        return hold_denied(order, index, message.reason, message.available)
+    if mark == _CANCELLING:
+        return cancel_answered(order, index, HoldMark.REFUSED)
+    return ()
+
+
+def stock_deducted(
+    limits: OrderLimits, state: View, message: StockDeducted, now_ms: int
+) -> Sequence[Record]:
+    """Count the confirmed hold; the last one confirms the order."""
+    order, index, mark = _find(state, message)
+    if order is None or mark != _CONFIRMING:
+        return ()
+    return _hold_confirmed(order, index)
+
+
+def stock_released(
+    limits: OrderLimits, state: View, message: StockReleased, now_ms: int
+) -> Sequence[Record]:
+    """A cancelled hold is back; any other release means that the hold is lost."""
+    order, index, mark = _find(state, message)
+    if order is None:
+        return ()
+    if mark == _CANCELLING:
+        return cancel_answered(order, index, _RELEASED)
+    if mark == _CONFIRMING:
+        return hold_lost_paid(order, index)
+    if mark != _HELD:
+        return ()
+    if order.status is OrderStatus.CREATED:
+        return hold_lost_unpaid(order, index)
+    if order.status is OrderStatus.RESERVING:  # other answers are still awaited
+        resource_id = order.holds[index].resource_id
+        refusal = Refusal(resource_id, StockReason.HOLD_EXPIRED, message.qty, 0)
+        return (HoldDenied(order.order_no, index, refusal),)
+    return (HoldAnswered(order.order_no, index, _RELEASED),)
+
+
+def hold_fenced(
+    limits: OrderLimits, state: View, message: HoldFenced, now_ms: int
+) -> Sequence[Record]:
+    """The cancel came before the try: nothing is held, nothing will be."""
+    order, index, mark = _find(state, message)
+    if order is None or mark != _CANCELLING:
+        return ()
+    return cancel_answered(order, index, _RELEASED)
+
+
+def hold_end_refused(
+    limits: OrderLimits, state: View, message: HoldEndRefused, now_ms: int
+) -> Sequence[Record]:
+    """The hold had ended otherwise.
+
+    To a confirm: it is confirmed already, or lost. To a cancel: nothing is held any more, unless it
+    is sold, which contradicts an order that was never paid: parked.
+    """
+    order, index, mark = _find(state, message)
+    if order is None:
+        return ()
+    sold = message.reason == StockReason.ALREADY_CONFIRMED
+    if mark == _CONFIRMING and message.command == ConfirmHold.__name__:
+        return _hold_confirmed(order, index) if sold else hold_lost_paid(order, index)
+    if mark == _CANCELLING and message.command == CancelHold.__name__:
+        if not sold:
+            return cancel_answered(order, index, _RELEASED)
+        if order.status is OrderStatus.CANCELLING:
+            return (parked(order, ParkReason.CANCEL_CONTRADICTED),)
+    return ()
+
+
+def hold_extended(
+    limits: OrderLimits, state: View, message: HoldExtended, now_ms: int
+) -> Sequence[Record]:
+    """No effect: the orders stage extends no holds, an operator may."""
+    return ()
+
+
+def _find(state: View, message: HoldReply) -> tuple[Order | None, int, str]:
+    """Return the live order, the place of the hold in it, and its mark."""
+    order = state.get(Order, message.order_no)
+    if order is None:
+        return None, -1, _NOTHING
+    index = hold_index(order, message.hold_id)
+    return order, index, _NOTHING if index < 0 else order.hold_marks[index]
+
+
+def _hold_confirmed(order: Order, index: int) -> Sequence[Record]:
+    if _CONFIRMING in with_mark(order.hold_marks, index, HoldMark.DEDUCTED):
+        return (HoldAnswered(order.order_no, index, HoldMark.DEDUCTED),)
+    version = order.version + 1
+    confirmed = OrderConfirmed(
+        order_no=order.order_no,
+        version=version,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        trace_id=order.trace_id,
+    )
+    if order.refund_wanted:
+        return (confirmed, wanted_refund(order, version + 1))
+    return (confirmed,)

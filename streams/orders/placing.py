@@ -1,0 +1,186 @@
+"""Placing an order, and the answers of the stages that hold for it, until it is created or rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.order import (
+    OrderCreated,
+    OrderPaymentOpened,
+    OrderPlaced,
+    OrderRejected,
+    PlaceOrder,
+    Refusal,
+)
+from schemas.record import Record
+from streams.kernel.errors import InvalidMessage
+from streams.kernel.stage import View
+from streams.orders.commands import find, refused
+from streams.orders.facts import HoldAnswered, HoldDenied, HoldsReturned
+from streams.orders.limits import OrderLimits
+from streams.orders.reasons import TIMEOUT, OrderReason
+from streams.orders.state import (
+    FinishedOrder,
+    HoldMark,
+    Order,
+    marked,
+    pay_no,
+    with_mark,
+)
+
+STOCK = "stock"
+_FINGERPRINT_BYTES = 8
+_ASKED, _HELD = HoldMark.ASKED, HoldMark.HELD
+
+
+def place_order(
+    limits: OrderLimits, state: View, message: PlaceOrder, now_ms: int
+) -> Sequence[Record]:
+    """Judge a new order.
+
+    Guards, in this order:
+
+    1. it is malformed: InvalidMessage (BAD_FINGERPRINT, BAD_HOLDS);
+    2. its number is known. Same buyer and same body: no effect. Otherwise IDEMPOTENCY_CONFLICT;
+    3. it was placed before the idempotency window: EXPIRED_INTENT. An earlier order of the same
+       number may be forgotten by then, so letting it in could place one order twice.
+    """
+    _check_form(message)
+    order_no = message.order_no
+    known = find(state, order_no)
+    if known is not None:
+        if known.shop_id != message.shop_id or known.user_id != message.user_id:
+            return (refused(message, None, OrderReason.IDEMPOTENCY_CONFLICT),)
+        if _fingerprint(known) == message.fingerprint:
+            return ()
+        return (refused(message, known, OrderReason.IDEMPOTENCY_CONFLICT),)
+    if message.placed_at_ms + limits.idempotency_window_ms <= now_ms:
+        return (refused(message, None, OrderReason.EXPIRED_INTENT),)
+    return (
+        OrderPlaced(
+            order_no=order_no,
+            version=1,
+            shop_id=message.shop_id,
+            user_id=message.user_id,
+            currency=message.currency,
+            lines=message.lines,
+            rules=message.rules,
+            holds=message.holds,
+            total_fen=message.total_fen,
+            placed_at_ms=message.placed_at_ms,
+            fingerprint=message.fingerprint,
+            flow=message.flow,
+            pay_channel=message.pay_channel,
+            trace_id=message.trace_id,
+        ),
+    )
+
+
+def hold_granted(
+    limits: OrderLimits, order: Order, index: int, now_ms: int
+) -> Sequence[Record]:
+    """Take in that the asked hold at ``index`` is held; the last answer decides the order."""
+    marks = with_mark(order.hold_marks, index, _HELD)
+    if _ASKED in marks:
+        return (HoldAnswered(order.order_no, index, _HELD),)
+    if order.refusals:
+        return rejected(order, marks, order.refusals)
+    return _created(limits, order, now_ms)
+
+
+def hold_denied(order: Order, index: int, reason: str, available: int) -> Sequence[Record]:
+    """Take in that the hold at ``index`` is not to be had; the last answer decides the order."""
+    hold = order.holds[index]
+    refusal = Refusal(hold.resource_id, reason, hold.amount, available)
+    marks = with_mark(order.hold_marks, index, HoldMark.REFUSED)
+    if _ASKED in marks:
+        return (HoldDenied(order.order_no, index, refusal),)
+    return rejected(order, marks, (*order.refusals, refusal))
+
+
+def unanswered(order: Order) -> Sequence[Record]:
+    """Reject an order whose holds nobody answered for, naming each with TIMEOUT.
+
+    It is rejected and not cancelled: nothing was promised yet, and the buyer learns which resources
+    were at fault. The cancel that goes to every hold fences a try that is still on its way.
+    """
+    late = tuple(
+        Refusal(hold.resource_id, TIMEOUT, hold.amount, 0)
+        for hold in marked(order, order.hold_marks, _ASKED)
+    )
+    return rejected(order, order.hold_marks, (*order.refusals, *late))
+
+
+def rejected(order: Order, marks: str, refusals: tuple[Refusal, ...]) -> Sequence[Record]:
+    """Reject the order and give back what ``marks`` shows as held or still asked for."""
+    fact = OrderRejected(
+        order_no=order.order_no,
+        version=order.version + 1,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        refusals=refusals,
+        trace_id=order.trace_id,
+    )
+    holds = marked(order, marks, _ASKED + _HELD)
+    if not holds:
+        return (fact,)
+    order_no, trace_id = order.order_no, order.trace_id
+    return (fact, HoldsReturned(order_no, order.shop_id, holds, "REJECTED", trace_id))
+
+
+def payment_opened(order: Order, version: int, channel: str) -> OrderPaymentOpened:
+    """Return the fact that opens the order's next payment attempt."""
+    return OrderPaymentOpened(
+        order_no=order.order_no,
+        version=version,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        pay_no=pay_no(order.order_no, order.attempts + 1),
+        channel=channel,
+        amount_fen=order.total_fen,
+        currency=order.currency,
+        trace_id=order.trace_id,
+    )
+
+
+def _created(limits: OrderLimits, order: Order, now_ms: int) -> Sequence[Record]:
+    version = order.version + 1
+    created = OrderCreated(
+        order_no=order.order_no,
+        version=version,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        currency=order.currency,
+        total_fen=order.total_fen,
+        expires_at_ms=now_ms + limits.payment_window_ms,
+        trace_id=order.trace_id,
+    )
+    if not order.channel:
+        return (created,)
+    return (created, payment_opened(order, version + 1, order.channel))
+
+
+def _fingerprint(order: Order | FinishedOrder) -> str:
+    return order.fingerprint if isinstance(order, Order) else order.fingerprint.hex()
+
+
+def _check_form(message: PlaceOrder) -> None:
+    try:
+        short = len(bytes.fromhex(message.fingerprint)) != _FINGERPRINT_BYTES
+    except ValueError:
+        short = True
+    if short:
+        raise InvalidMessage(
+            "BAD_FINGERPRINT", f"{message.fingerprint!r} is not {_FINGERPRINT_BYTES} bytes in hex"
+        )
+    holds = message.holds
+    if not holds or len({hold.hold_id for hold in holds}) != len(holds):
+        raise InvalidMessage("BAD_HOLDS", "an order needs at least one hold, each with its own id")
+    for hold in holds:
+        if hold.kind != STOCK or not hold.resource_id.isdecimal() or hold.amount < 1:
+            raise InvalidMessage(
+                "BAD_HOLDS",
+                f"{hold.hold_id}: expected kind {STOCK!r}, a sku id and an amount of 1 or more, got "
+                f"{hold.kind!r}, {hold.resource_id!r} and {hold.amount}",
+            )
+

@@ -1,0 +1,112 @@
+"""Money that no order needs goes back: late for an order that ended, or paid a second time.
+
+The first refund number of a payment is always ``<pay_no>-R1``, so a repeat of the payment's success
+asks for the same refund again, and the payments stage answers it again without a second movement.
+This runs beside the order, whose own state it does not touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.order import OrderRefused
+from schemas.payment import (
+    PaymentReason,
+    PaymentRefused,
+    PaymentSucceeded,
+    RefundFailed,
+    RequestRefund,
+)
+from schemas.record import Record
+from streams.kernel.stage import View
+from streams.orders.commands import find
+from streams.orders.facts import SurplusAsked, SurplusDelayed, SurplusReturned, SurplusStuck
+from streams.orders.limits import OrderLimits
+from streams.orders.reasons import OrderReason
+from streams.orders.state import SurplusRefund, refund_no
+
+
+def taken(state: View, message: PaymentSucceeded, user_id: int) -> Sequence[Record]:
+    """Ask for the refund of a payment that is not needed; no effect when it is on its way."""
+    if state.get(SurplusRefund, message.pay_no) is not None:
+        return ()
+    return (
+        SurplusAsked(
+            pay_no=message.pay_no,
+            order_no=message.order_no,
+            shop_id=message.shop_id,
+            user_id=user_id,
+            amount_fen=message.amount_fen,
+            currency=message.currency,
+            attempt=1,
+            retries=0,
+            trace_id=message.trace_id,
+        ),
+    )
+
+
+def returned(state: View, pay_no: str) -> Sequence[Record]:
+    """The money is back; no effect when nothing of this payment is on its way."""
+    return () if state.get(SurplusRefund, pay_no) is None else (SurplusReturned(pay_no),)
+
+
+def refund_failed(limits: OrderLimits, state: View, message: RefundFailed) -> Sequence[Record]:
+    """Try again under the next number after a while; after the last a human is needed."""
+    surplus = state.get(SurplusRefund, message.pay_no)
+    if surplus is None or surplus.failed or not surplus.due_ms:
+        return ()
+    if message.refund_no != refund_no(surplus.pay_no, surplus.attempts):
+        return ()
+    if surplus.attempts >= limits.refund_attempts:
+        return _stuck(state, surplus)
+    return (SurplusDelayed(surplus.pay_no),)
+
+
+def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
+    """The payments stage will not make the refund: fine if it made it already, else stuck."""
+    surplus = state.get(SurplusRefund, message.pay_no)
+    if surplus is None:
+        return ()
+    if message.reason == PaymentReason.NOTHING_TO_REFUND:
+        return (SurplusReturned(surplus.pay_no),)
+    return _stuck(state, surplus) if surplus.due_ms else ()
+
+
+def due(limits: OrderLimits, state: View, surplus: SurplusRefund) -> Sequence[Record]:
+    """Drive a refund on: the next number after a failure, else the same question again."""
+    if surplus.failed:
+        return (_asked(surplus, surplus.attempts + 1, 0),)
+    if surplus.retries < limits.step_retries:
+        return (_asked(surplus, surplus.attempts, surplus.retries + 1),)
+    return _stuck(state, surplus)
+
+
+def _asked(surplus: SurplusRefund, attempt: int, retries: int) -> SurplusAsked:
+    return SurplusAsked(
+        pay_no=surplus.pay_no,
+        order_no=surplus.order_no,
+        shop_id=surplus.shop_id,
+        user_id=surplus.user_id,
+        amount_fen=surplus.amount_fen,
+        currency=surplus.currency,
+        attempt=attempt,
+        retries=retries,
+        trace_id=surplus.trace_id,
+    )
+
+
+def _stuck(state: View, surplus: SurplusRefund) -> Sequence[Record]:
+    """Say publicly that money is stuck: the order itself has ended well and stays as it is."""
+    order = find(state, surplus.order_no)
+    return (
+        SurplusStuck(surplus.pay_no),
+        OrderRefused(
+            order_no=surplus.order_no,
+            version=0 if order is None else order.version,
+            shop_id=surplus.shop_id,
+            user_id=surplus.user_id,
+            command=RequestRefund.__name__,
+            reason=OrderReason.SURPLUS_NOT_RETURNED,
+            trace_id=surplus.trace_id,
+        ),
+    )

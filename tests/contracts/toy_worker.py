@@ -1,0 +1,26 @@
+"""A worker process of the toy stages on Kafka: ``python -m tests.contracts.toy_worker KAFKA GROUP``."""
+
+from __future__ import annotations
+
+import sys
+
+from schemas.codec import local_codec
+from streams.engine.faust_host import FaustHost, HostSettings
+from tests.contracts.toy import RECORDS, TOPICS, BellStage, PurseStage
+from topologies.topics import incarnations
+
+
+def main(kafka: str, group: str) -> None:
+    """Run both stages until SIGTERM."""
+    names = [topic.name for topic in TOPICS]
+    FaustHost(
+        HostSettings(kafka, group, tick_interval_s=0.5),
+        [PurseStage(), BellStage()],
+        [],
+        local_codec(RECORDS),
+        incarnations(kafka, names),
+    ).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,248 @@
+"""Histories of public facts as plain dicts: lawful ones, to be broken by a test in one place."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from topologies.audit.auditor import Auditor, Verdict
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SHOP, USER, SKU, OTHER_SKU, WAREHOUSE = 1, 7, 1001, 1002, "east"
+
+
+class History:
+    """Facts in the order in which they happened; keeps versions and amounts right by itself."""
+
+    def __init__(self) -> None:
+        self.facts: list[tuple[str, str, dict[str, Any]]] = []
+        self._versions: Counter[tuple[str, Any]] = Counter()
+        self._stock: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+        self._holds: dict[str, tuple[str, int, int]] = {}
+        self._orders: dict[str, dict[str, Any]] = {}
+
+    # --- changing what happened
+
+    def find(self, name: str, nth: int = 0) -> int:
+        """Return the place of the nth fact of this name."""
+        return [i for i, fact in enumerate(self.facts) if fact[1] == name][nth]
+
+    def change(self, name: str, nth: int = 0, **fields: Any) -> None:
+        """Change fields of the nth fact of this name."""
+        self.facts[self.find(name, nth)][2].update(fields)
+
+    def drop(self, name: str, nth: int = 0) -> None:
+        """Take the nth fact of this name out."""
+        del self.facts[self.find(name, nth)]
+
+    def repeat(self, name: str, **fields: Any) -> None:
+        """Add the first fact of this name once more, with other fields."""
+        topic, _, fact = self.facts[self.find(name)]
+        self.facts.append((topic, name, fact | fields))
+
+    # --- stock
+
+    def received(self, qty: int, sku: int = SKU) -> None:
+        self._movement("StockReceived", sku, qty, 0, ref=f"delivery-{len(self.facts)}")
+
+    def adjusted(self, delta: int, sku: int = SKU) -> None:
+        self._movement("StockAdjusted", sku, delta, 0, ref=f"count-{len(self.facts)}", reason="")
+
+    def held(self, hold_id: str, order_no: str, qty: int, sku: int = SKU) -> None:
+        self._holds[hold_id] = (order_no, qty, sku)
+        self._movement("StockHeld", sku, 0, qty, **self._hold(hold_id), expires_at_ms=9)
+
+    def deducted(self, hold_id: str) -> None:
+        _, qty, sku = self._holds[hold_id]
+        self._movement("StockDeducted", sku, -qty, -qty, **self._hold(hold_id))
+
+    def released(self, hold_id: str) -> None:
+        _, qty, sku = self._holds[hold_id]
+        self._movement("StockReleased", sku, 0, -qty, **self._hold(hold_id), cause="CANCELLED")
+
+    def fenced(self, hold_id: str, order_no: str) -> None:
+        fact = {"sku_id": SKU, "shop_id": SHOP, "hold_id": hold_id, "order_no": order_no}
+        self.facts.append(("inventory.events", "HoldFenced", fact))
+
+    def _hold(self, hold_id: str) -> dict[str, Any]:
+        order_no, qty, _ = self._holds[hold_id]
+        return {"hold_id": hold_id, "order_no": order_no, "qty": qty}
+
+    def _movement(self, name: str, sku: int, on_hand: int, held: int, **fields: Any) -> None:
+        stock = self._stock[sku]
+        stock[0] += on_hand
+        stock[1] += held
+        fact = {
+            "sku_id": sku,
+            "warehouse_id": WAREHOUSE,
+            "version": self._next("stock", sku),
+            "shop_id": SHOP,
+            "on_hand": stock[0],
+            "held": stock[1],
+            "delta_on_hand": on_hand,
+            "delta_held": held,
+            "trace_id": TRACE,
+        }
+        self.facts.append(("inventory.events", name, fact | fields))
+
+    # --- orders
+
+    def order(self, name: str, order_no: str, **fields: Any) -> None:
+        """Add an order's fact; the amounts are those it was placed with."""
+        placed = self._orders.get(order_no, {})
+        total_fen = placed.get("total_fen", 0)
+        amounts = {
+            "OrderCreated": {"total_fen": total_fen, "currency": "CNY", "expires_at_ms": 9},
+            "OrderPaymentOpened": {
+                "pay_no": f"P{order_no}",
+                "channel": "sim",
+                "amount_fen": total_fen,
+                "currency": "CNY",
+            },
+            "OrderPaid": {
+                "total_fen": total_fen,
+                "currency": "CNY",
+                "pay_no": f"P{order_no}",
+                "paid_at_ms": 5,
+            },
+            "OrderRefunding": {"amount_fen": total_fen, "currency": "CNY"},
+            "OrderRefunded": {"amount_fen": total_fen},
+            "OrderParked": {"step": "PAID", "reason": "no answer"},
+        }.get(name, {})
+        key = {"order_no": order_no, "shop_id": SHOP, "user_id": USER, "trace_id": TRACE}
+        version = {"version": self._next("order", order_no)}
+        self.facts.append(("order.events", name, key | version | amounts | fields))
+
+    def placed(self, order_no: str, qty: int = 2, sku: int = SKU, price_fen: int = 500) -> None:
+        total_fen = qty * price_fen - 100
+        line = {
+            "sku_id": sku,
+            "qty": qty,
+            "unit_price_fen": price_fen,
+            "discount_fen": 100,
+            "payable_fen": total_fen,
+        }
+        hold = {"kind": "stock", "hold_id": f"H{order_no}", "resource_id": str(sku), "amount": qty}
+        fields = {"lines": [line], "holds": [hold], "total_fen": total_fen, "currency": "CNY"}
+        self._orders[order_no] = fields
+        self.order("OrderPlaced", order_no, **fields)
+
+    # --- money
+
+    def payment(self, name: str, order_no: str, attempt: str = "P", **fields: Any) -> None:
+        """Add a payment's fact; the amounts are the order's total, numbers follow from names."""
+        total_fen = self._orders.get(order_no, {}).get("total_fen", 900)
+        pay_no, refund_no = attempt + order_no, f"R{attempt}{order_no}"
+        money = {"pay_no": pay_no, "amount_fen": total_fen, "currency": "CNY"}
+        more: dict[str, Any] = {
+            "PaymentRequested": money | {"channel": "sim"},
+            "PaymentSucceeded": money | {"gateway": "sim", "gateway_txn_no": f"T{pay_no}"},
+            "PaymentSurplus": money
+            | {"gateway": "sim", "gateway_txn_no": f"T{pay_no}", "reason": "DUPLICATE"},
+            "RefundRequested": money | {"refund_no": refund_no, "channel": "sim"},
+            "RefundSucceeded": money | {"refund_no": refund_no, "gateway_txn_no": f"T{refund_no}"},
+        }.get(name, {"pay_no": pay_no, "reason": ""})
+        if name == "RefundFailed":
+            more["refund_no"] = refund_no
+        key = {"order_no": order_no, "shop_id": SHOP, "trace_id": TRACE}
+        version = {"version": self._next("payment", order_no)}
+        self.facts.append(("payment.events", name, key | version | more | fields))
+
+    def _next(self, kind: str, key: Any) -> int:
+        self._versions[kind, key] += 1
+        return self._versions[kind, key]
+
+    # --- whole lives of orders
+
+    def created(self, order_no: str, qty: int = 2, sku: int = SKU) -> None:
+        self.placed(order_no, qty, sku)
+        self.held(f"H{order_no}", order_no, qty, sku)
+        self.order("OrderCreated", order_no)
+
+    def opened(self, order_no: str, qty: int = 2, sku: int = SKU) -> None:
+        self.created(order_no, qty, sku)
+        self.order("OrderPaymentOpened", order_no)
+        self.payment("PaymentRequested", order_no)
+
+    def paid(self, order_no: str, qty: int = 2, sku: int = SKU) -> None:
+        self.opened(order_no, qty, sku)
+        self.payment("PaymentSucceeded", order_no)
+        self.order("OrderPaid", order_no)
+
+    def confirmed(self, order_no: str, qty: int = 2, sku: int = SKU) -> None:
+        self.paid(order_no, qty, sku)
+        self.deducted(f"H{order_no}")
+        self.order("OrderConfirmed", order_no)
+
+    def cancelled(self, order_no: str) -> None:
+        self.opened(order_no)
+        self.order("OrderCancelling", order_no)
+        self.released(f"H{order_no}")
+        self.payment("PaymentClosed", order_no)
+        self.order("OrderCancelled", order_no)
+
+    def rejected(self, order_no: str) -> None:
+        self.placed(order_no, qty=99)
+        refusal = {"resource_id": str(SKU), "reason": "INSUFFICIENT", "requested": 99}
+        self.order("OrderRejected", order_no, refusals=[refusal | {"available": 3}])
+
+
+def cause(offset: int, index: int = 0, partition: int = 0) -> list[tuple[str, bytes | None]]:
+    """Return headers as the engine writes them."""
+    place = partition.to_bytes(4, "big") + offset.to_bytes(8, "big") + index.to_bytes(4, "big")
+    return [("traceparent", b"00-"), ("cause", b"incarnat" + place)]
+
+
+def judge(history: History, final: bool = True, **options: Any) -> Verdict:
+    """Feed a history to a new auditor, each fact with a cause of its own."""
+    auditor = Auditor()
+    for offset, (topic, name, fact) in enumerate(history.facts):
+        auditor.take(topic, 0, cause(offset), name, fact, offset)
+    return auditor.verdict(final, **options)
+
+
+def lawful() -> History:
+    """Return a history with every kind of life of an order, in which every law holds."""
+    history = History()
+    history.received(100)
+    history.adjusted(-3)
+    history.received(50, OTHER_SKU)
+    history.confirmed("A")
+    history.order("OrderCompleted", "A")
+    history.confirmed("B", qty=3, sku=OTHER_SKU)
+    history.cancelled("C")
+    history.rejected("D")
+    # E: nobody paid in time, the money came afterwards and went back.
+    history.opened("E")
+    history.order("OrderCancelling", "E")
+    history.released("HE")
+    history.payment("PaymentClosed", "E")
+    history.order("OrderExpired", "E")
+    history.payment("PaymentSurplus", "E")
+    history.payment("RefundRequested", "E")
+    history.payment("RefundSucceeded", "E")
+    # F: the first attempt failed, the second was paid, the first came late and went back.
+    history.opened("F")
+    history.payment("PaymentFailed", "F")
+    history.order("OrderPaymentOpened", "F", pay_no="QF")
+    history.payment("PaymentRequested", "F", "Q")
+    history.payment("PaymentSucceeded", "F", "Q")
+    history.order("OrderPaid", "F", pay_no="QF")
+    history.deducted("HF")
+    history.order("OrderConfirmed", "F")
+    history.payment("PaymentSurplus", "F")
+    history.payment("RefundRequested", "F")
+    history.payment("RefundFailed", "F")
+    history.payment("RefundRequested", "F")
+    history.payment("RefundSucceeded", "F")
+    # G: the hold was lost before the payment; the money went back.
+    history.paid("G")
+    history.released("HG")
+    history.order("OrderRefunding", "G", pay_no="PG", refund_no="RPG")
+    history.payment("RefundRequested", "G")
+    history.payment("RefundSucceeded", "G")
+    history.order("OrderRefunded", "G", refund_no="RPG")
+    # H: a human is needed.
+    history.paid("H")
+    history.order("OrderParked", "H")
+    return history

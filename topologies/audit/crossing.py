@@ -1,0 +1,114 @@
+"""The laws that join orders with their stock and their money."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from topologies.audit.laws import NOWHERE, Findings, Law
+from topologies.audit.orders import ENDED_UNPAID, PAID, Order, OrderBook
+from topologies.audit.payments import KEPT, PaymentBook, Payments
+from topologies.audit.stock import DEDUCTED, OPEN, Hold, StockBook
+
+
+def judge_now(orders: OrderBook, payments: PaymentBook, findings: Findings) -> None:
+    """Judge what no later fact can mend: an OrderPaid that contradicts the payment it names."""
+    for order_no, order in orders.orders.items():
+        known = payments.orders.get(order_no)
+        attempt = known.attempts.get(order.pay_no) if known is not None else None
+        if attempt is None or not attempt.money_fen:
+            continue
+        if (attempt.state, attempt.money_fen) != (KEPT, order.paid_fen):
+            expected = f"{order.pay_no} {KEPT} over {order.paid_fen}"
+            found = f"{attempt.state} over {attempt.money_fen}"
+            findings.broken(Law.PAID_HAS_PAYMENT, order_no, expected, found, order.paid_at)
+
+
+def judge_at_rest(
+    orders: OrderBook, stock: StockBook, payments: PaymentBook, findings: Findings
+) -> None:
+    """Judge what must hold once nothing is on its way any more."""
+    units: Counter[int] = Counter()
+    for order_no, order in orders.orders.items():
+        if order.confirmed:
+            units.update(dict(order.units))
+        elif order.last == "OrderParked":  # in the air: what it took counts as it is
+            for hold in stock.by_order.get(order_no, ()):
+                units[hold.sku_id] += hold.qty if hold.end == DEDUCTED else 0
+        _holds_at_rest(order_no, order, stock.by_order.get(order_no, ()), findings)
+        _money_at_rest(order_no, order, payments.orders.get(order_no), findings)
+    for sku_id in units.keys() | stock.sold.keys():
+        if units[sku_id] != stock.sold[sku_id]:
+            findings.broken(
+                Law.SOLD_UNITS,
+                f"sku {sku_id}",
+                f"{units[sku_id]} units of confirmed orders deducted",
+                str(stock.sold[sku_id]),
+                stock.last_sale.get(sku_id, NOWHERE),
+            )
+    for order_no, holds in stock.by_order.items():
+        if order_no not in orders.orders:
+            found = f"hold {holds[0].hold_id}"
+            findings.broken(Law.HOLD_OF_ORDER, order_no, "an order placed", found, holds[0].at)
+    for order_no, known in payments.orders.items():
+        if order_no not in orders.orders:
+            found = f"payments, {known.paid_fen} came"
+            findings.broken(Law.PAYMENT_OF_ORDER, order_no, "an order placed", found, known.at)
+    _balance(orders, payments, findings)
+
+
+def _holds_at_rest(
+    order_no: str, order: Order, holds: list[Hold] | tuple[()], findings: Findings
+) -> None:
+    open_hold = next((hold for hold in holds if hold.end == OPEN), None)
+    if open_hold is not None and (order.last in ENDED_UNPAID or order.confirmed):
+        expected, found = f"nothing held by an order at {order.last}", open_hold.hold_id
+        findings.broken(Law.HOLD_OPEN, order_no, expected, found, open_hold.at)
+    deducted: Counter[int] = Counter()
+    for hold in holds:
+        if hold.end == DEDUCTED:
+            deducted[hold.sku_id] += hold.qty
+    if order.last == "OrderParked" and not order.confirmed:
+        return  # a human has yet to decide what becomes of its goods
+    expected_units = dict(order.units) if order.last in PAID or order.confirmed else {}
+    if deducted != expected_units:
+        expected, found = f"{expected_units} deducted at {order.last}", str(dict(deducted))
+        findings.broken(Law.HOLD_DEDUCTED, order_no, expected, found, order.at)
+
+
+def _money_at_rest(order_no: str, order: Order, known: Payments | None, findings: Findings) -> None:
+    kept_fen = _kept_fen(known)
+    if order.last in PAID and kept_fen != order.total_fen:
+        expected, found = f"{order.total_fen} kept at {order.last}", f"{kept_fen} kept"
+        findings.broken(Law.KEPT_MONEY, order_no, expected, found, order.at)
+    if order.last in ENDED_UNPAID and kept_fen != 0:
+        expected, found = f"nothing kept at {order.last}", f"{kept_fen} kept"
+        findings.broken(Law.ENDED_KEEPS_NOTHING, order_no, expected, found, order.at)
+    if order.pay_no:
+        attempt = known.attempts.get(order.pay_no) if known is not None else None
+        if attempt is None or not attempt.money_fen:
+            expected = f"a payment {order.pay_no} over {order.paid_fen}"
+            findings.broken(Law.PAID_HAS_PAYMENT, order_no, expected, "none", order.paid_at)
+
+
+def _balance(orders: OrderBook, payments: PaymentBook, findings: Findings) -> None:
+    """Money in and out over everything; what an order in the air keeps counts as it is."""
+    paid_fen = sum(known.paid_fen for known in payments.orders.values())
+    returned_fen = sum(known.returned_fen for known in payments.orders.values())
+    kept_fen = 0
+    for order_no, order in orders.orders.items():
+        if order.last in PAID:
+            kept_fen += order.total_fen
+        elif order.last not in ENDED_UNPAID:
+            kept_fen += _kept_fen(payments.orders.get(order_no))
+    if paid_fen - returned_fen != kept_fen:
+        findings.broken(
+            Law.MONEY_BALANCE,
+            "all orders",
+            f"{kept_fen} kept by orders",
+            f"{paid_fen} paid - {returned_fen} returned = {paid_fen - returned_fen}",
+            NOWHERE,
+        )
+
+
+def _kept_fen(known: Payments | None) -> int:
+    return known.paid_fen - known.returned_fen if known is not None else 0

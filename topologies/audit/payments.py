@@ -1,0 +1,243 @@
+"""The laws of payments: attempts, surplus money, refunds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from topologies.audit.laws import NOWHERE, At, Findings, Law
+
+Fact = Mapping[str, Any]
+
+REQUESTED, KEPT, SURPLUS, FAILED, CLOSED = "requested", "kept", "surplus", "failed", "closed"
+ASKED, RETURNED, REFUSED = "asked", "returned", "refused"
+FACTS: Final = frozenset(
+    {
+        "PaymentRequested",
+        "PaymentSucceeded",
+        "PaymentFailed",
+        "PaymentClosed",
+        "PaymentSurplus",
+        "RefundRequested",
+        "RefundSucceeded",
+        "RefundFailed",
+        "PaymentRefused",
+    }
+)
+_MAY_BECOME: Final = {
+    KEPT: (REQUESTED, FAILED),  # a gateway may say failed first and then succeed
+    SURPLUS: (REQUESTED, FAILED, CLOSED),
+    FAILED: (REQUESTED,),
+    CLOSED: (REQUESTED,),
+}
+"""State of an attempt -> the states it may come from: closed is never revived, money comes once."""
+
+
+class Refund:
+    """One refund; ``state`` is asked, returned or refused."""
+
+    __slots__ = ("amount_fen", "at", "pay_no", "state")
+
+    def __init__(self, pay_no: str, amount_fen: int, at: At) -> None:
+        self.pay_no, self.amount_fen, self.at = pay_no, amount_fen, at
+        self.state = ASKED
+
+
+class Attempt:
+    """One attempt to pay; ``money_fen`` is what it brought."""
+
+    __slots__ = ("amount_fen", "at", "currency", "money_fen", "state")
+
+    def __init__(self, amount_fen: int, currency: str, at: At) -> None:
+        self.amount_fen, self.currency, self.at = amount_fen, currency, at
+        self.state, self.money_fen = REQUESTED, 0
+
+
+class Payments:
+    """All attempts and refunds of one order, by their numbers."""
+
+    __slots__ = ("at", "attempts", "refunds", "version")
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.attempts: dict[str, Attempt] = {}
+        self.refunds: dict[str, Refund] = {}
+        self.at = NOWHERE
+
+    @property
+    def paid_fen(self) -> int:
+        """Everything that came."""
+        return sum(attempt.money_fen for attempt in self.attempts.values())
+
+    @property
+    def returned_fen(self) -> int:
+        """Everything that went back."""
+        return sum(r.amount_fen for r in self.refunds.values() if r.state == RETURNED)
+
+    def promised_back_fen(self, pay_no: str) -> int:
+        """Return what went back of one attempt's money or is on its way."""
+        return sum(
+            r.amount_fen for r in self.refunds.values() if r.pay_no == pay_no and r.state != REFUSED
+        )
+
+    def returned_of_fen(self, pay_no: str) -> int:
+        """Return what went back of one attempt's money."""
+        return sum(
+            r.amount_fen
+            for r in self.refunds.values()
+            if r.pay_no == pay_no and r.state == RETURNED
+        )
+
+
+class PaymentBook:
+    """Takes the facts of ``payment.events`` in the order of each partition."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self.orders: dict[str, Payments] = {}
+        self.refused = 0
+        self._movements: dict[tuple[str, str], At] = {}  # (gateway, its number) -> first use
+        self._laws: dict[str, Callable[[Payments, Fact, At], None]] = {
+            "PaymentRequested": self._requested,
+            "PaymentSucceeded": self._succeeded,
+            "PaymentFailed": lambda known, fact, at: self._become(known, fact, at, FAILED),
+            "PaymentClosed": lambda known, fact, at: self._become(known, fact, at, CLOSED),
+            "PaymentSurplus": lambda known, fact, at: self._money(known, fact, at, SURPLUS),
+            "RefundRequested": self._refund_requested,
+            "RefundSucceeded": lambda known, fact, at: self._refunded(known, fact, at, RETURNED),
+            "RefundFailed": lambda known, fact, at: self._refunded(known, fact, at, REFUSED),
+        }
+
+    def take(self, name: str, fact: Fact, at: At) -> None:
+        """Judge one fact of a kind in FACTS."""
+        order_no, version = fact["order_no"], fact["version"]
+        known = self.orders.get(order_no)
+        if name == "PaymentRefused":
+            self.refused += 1
+            now = known.version if known is not None else 0
+            if version not in (0, now):
+                found = f"a refusal at version {version}"
+                expected = f"version {now} or 0"
+                self._findings.broken(Law.PAYMENT_VERSION, order_no, expected, found, at)
+            return
+        if known is None:
+            known = self.orders[order_no] = Payments()
+        if version != known.version + 1:
+            expected, found = f"version {known.version + 1}", f"{version} ({name})"
+            self._findings.broken(Law.PAYMENT_VERSION, order_no, expected, found, at)
+        self._laws[name](known, fact, at)
+        known.version, known.at = version, at
+
+    def _requested(self, known: Payments, fact: Fact, at: At) -> None:
+        pay_no = fact["pay_no"]
+        if pay_no in known.attempts:
+            found = f"again, first at {known.attempts[pay_no].at}"
+            self._findings.broken(Law.PAYMENT_ATTEMPT, pay_no, "one request", found, at)
+            return
+        known.attempts[pay_no] = Attempt(fact["amount_fen"], fact["currency"], at)
+
+    def _become(self, known: Payments, fact: Fact, at: At, state: str) -> None:
+        """Move an attempt to ``state``; one that was never requested is made up."""
+        pay_no = fact["pay_no"]
+        attempt = known.attempts.get(pay_no)
+        if attempt is None:
+            self._findings.broken(Law.PAYMENT_ATTEMPT, pay_no, "a request first", state, at)
+            amount_fen, currency = fact.get("amount_fen", 0), fact.get("currency", "")
+            attempt = known.attempts[pay_no] = Attempt(amount_fen, currency, at)
+        elif attempt.state not in _MAY_BECOME[state]:
+            expected = f"{state} only after {' or '.join(_MAY_BECOME[state])}"
+            found = f"{attempt.state} at {attempt.at}"
+            self._findings.broken(Law.PAYMENT_ATTEMPT, pay_no, expected, found, at)
+        attempt.state, attempt.at = state, at
+
+    def _money(self, known: Payments, fact: Fact, at: At, state: str) -> None:
+        self._become(known, fact, at, state)
+        attempt = known.attempts[fact["pay_no"]]
+        came = (fact["amount_fen"], fact["currency"])
+        if came != (attempt.amount_fen, attempt.currency):
+            expected = f"{attempt.amount_fen} {attempt.currency}"
+            found = f"{came[0]} {came[1]}"
+            self._findings.broken(Law.PAYMENT_AMOUNT, fact["pay_no"], expected, found, at)
+        attempt.money_fen += fact["amount_fen"]
+        self._booked(fact, at)
+
+    def _booked(self, fact: Fact, at: At) -> None:
+        gateway, number = fact.get("gateway", "refund"), fact["gateway_txn_no"]
+        first = self._movements.setdefault((gateway, number), at)
+        if first is not at:
+            expected, found = f"booked once, at {first}", f"again by {fact['order_no']}"
+            self._findings.broken(Law.PAYMENT_ONCE, f"{gateway} {number}", expected, found, at)
+
+    def _succeeded(self, known: Payments, fact: Fact, at: At) -> None:
+        pay_no = fact["pay_no"]
+        for other, attempt in known.attempts.items():
+            if other != pay_no and attempt.state == KEPT:
+                open_fen = attempt.money_fen - known.promised_back_fen(other)
+                if open_fen > 0:
+                    expected = f"one kept payment, {other} of {attempt.at} with {open_fen}"
+                    found = f"{pay_no} kept too"
+                    key = fact["order_no"]
+                    self._findings.broken(Law.PAYMENT_KEPT_ONCE, key, expected, found, at)
+        self._money(known, fact, at, KEPT)
+
+    def _refund_requested(self, known: Payments, fact: Fact, at: At) -> None:
+        refund_no, pay_no, amount_fen = fact["refund_no"], fact["pay_no"], fact["amount_fen"]
+        earlier = known.refunds.get(refund_no)
+        if earlier is not None and earlier.state != REFUSED:
+            found = f"again, {earlier.state} at {earlier.at}"
+            self._findings.broken(Law.REFUND_ANSWERED, refund_no, "one request", found, at)
+        attempt = known.attempts.get(pay_no)
+        came_fen = attempt.money_fen if attempt is not None else 0
+        known.refunds[refund_no] = Refund(pay_no, amount_fen, at)
+        back_fen = known.promised_back_fen(pay_no)
+        if back_fen > came_fen or amount_fen < 1:
+            expected = f"between 1 and {came_fen} back of {pay_no}"
+            found = f"{back_fen} ({amount_fen} now)"
+            self._findings.broken(Law.REFUND_WITHIN_PAYMENT, refund_no, expected, found, at)
+
+    def _refunded(self, known: Payments, fact: Fact, at: At, state: str) -> None:
+        refund_no, pay_no = fact["refund_no"], fact["pay_no"]
+        refund = known.refunds.get(refund_no)
+        # A gateway may say failed first and then succeed; returned money never comes back.
+        if refund is None or refund.state not in (
+            (ASKED, REFUSED) if state == RETURNED else (ASKED,)
+        ):
+            found = "never asked" if refund is None else f"{refund.state} at {refund.at}"
+            self._findings.broken(Law.REFUND_ANSWERED, refund_no, "an open request", found, at)
+            if refund is None:
+                refund = known.refunds[refund_no] = Refund(pay_no, fact.get("amount_fen", 0), at)
+        amount_fen = fact.get("amount_fen", refund.amount_fen)
+        if (refund.pay_no, refund.amount_fen) != (pay_no, amount_fen):
+            expected = f"{refund.amount_fen} of {refund.pay_no}"
+            found = f"{amount_fen} of {pay_no}"
+            self._findings.broken(Law.REFUND_ANSWERED, refund_no, expected, found, at)
+        refund.state, refund.amount_fen, refund.at = state, amount_fen, at
+        if state == RETURNED:
+            self._booked(fact, at)
+            attempt = known.attempts.get(pay_no)
+            came_fen = attempt.money_fen if attempt is not None else 0
+            back_fen = known.returned_of_fen(pay_no)
+            if back_fen > came_fen:
+                expected, found = f"at most {came_fen} back of {pay_no}", str(back_fen)
+                self._findings.broken(Law.REFUND_WITHIN_PAYMENT, refund_no, expected, found, at)
+
+    def settle(self, findings: Findings) -> None:
+        """Judge what holds when everything is at rest: surplus money and open refunds."""
+        for order_no, known in self.orders.items():
+            kept = []
+            for pay_no, attempt in known.attempts.items():
+                back_fen = known.returned_of_fen(pay_no)
+                if attempt.state == SURPLUS and back_fen != attempt.money_fen:
+                    expected, found = f"{attempt.money_fen} returned", f"{back_fen} returned"
+                    findings.broken(Law.SURPLUS_REFUNDED, pay_no, expected, found, attempt.at)
+                if attempt.state == KEPT and attempt.money_fen > back_fen:
+                    kept.append(pay_no)
+            if len(kept) > 1:
+                found = ", ".join(kept)
+                findings.broken(
+                    Law.PAYMENT_KEPT_ONCE, order_no, "one kept payment", found, known.at
+                )
+            for refund_no, refund in known.refunds.items():
+                if refund.state == ASKED:
+                    found = "no answer of the gateway"
+                    findings.broken(Law.REFUND_ANSWERED, refund_no, "an end", found, refund.at)

@@ -1,0 +1,139 @@
+"""Commands for the embedded servers: `up`, `down`, `status`, `doctor`."""
+
+import json
+from typing import Annotated
+
+import typer
+
+_JSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+_ONLY = Annotated[
+    str | None,
+    typer.Option(help="Servers to start, by commas: kafka,registry,redis,mysql. Default: all."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (up, down, status, doctor):
+        app.command()(command)
+
+
+def up(
+    only: _ONLY = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Wipe the data of earlier runs.")] = False,
+    as_json: _JSON = False,
+) -> None:
+    """Start the servers and leave them running; data is kept between runs.
+
+    Servers named by ORDERSTREAM_KAFKA, _REGISTRY, _REDIS or _MYSQL are used, not started.
+
+    Example: orderstream up --only kafka,registry --fresh
+
+    Exit codes: 0 all are ready; 1 one did not start (its log's end is shown); 2 no such server;
+    3 its files could not be fetched.
+    """
+    from rich.console import Console
+
+    from deploy import stack
+    from deploy.progress import shown_on
+
+    servers = tuple(only.split(",")) if only else stack.ALL_SERVERS
+    if unknown := set(servers) - set(stack.ALL_SERVERS):
+        raise typer.BadParameter(f"no such server: {', '.join(sorted(unknown))}", param_hint="only")
+    console = Console(stderr=True)
+    with shown_on(console) as progress:
+        endpoints = stack.up(stack.Options(servers=servers, fresh=fresh, progress=progress))
+    if as_json:
+        print(json.dumps(dict(endpoints.addresses)))
+        return
+    for variable, address in endpoints.environ().items():
+        print(f"export {variable}={address}")
+    console.print("running; see: orderstream status, stop: orderstream down", style="dim")
+
+
+def down(as_json: _JSON = False) -> None:
+    """Stop what `up` started; its data stays.
+
+    Example: orderstream down
+
+    Exit codes: 0 nothing runs any more.
+    """
+    from deploy import stack
+
+    stopped = stack.down()
+    if as_json:
+        print(json.dumps({"stopped": stopped}))
+    else:
+        print("stopped" if stopped else "nothing was running")
+
+
+def status(as_json: _JSON = False) -> None:
+    """Show every process of the running stack.
+
+    Example: orderstream status --json
+
+    Exit codes: 0 all are ready; 1 one is not; 3 nothing is running.
+    """
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from deploy import stack
+
+    services = stack.status()
+    if as_json:
+        print(msgspec.json.encode(services).decode())
+    elif services:
+        table = Table("name", "state", "pid", "restarts", "log", box=None)
+        for one in services:
+            pid = str(one.process.pid) if one.process else ""
+            table.add_row(one.name, one.phase, pid, str(one.restarts), one.log)
+        Console().print(table)
+    else:
+        print("nothing is running; start it: orderstream up")
+    if not services:
+        raise typer.Exit(3)
+    if any(one.phase not in ("ready", "done") for one in services):
+        raise typer.Exit(1)
+
+
+def doctor(
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Bring missing servers into the cache first.")
+    ] = False,
+    as_json: _JSON = False,
+) -> None:
+    """Say what this machine lacks, and the command that mends it.
+
+    Example: orderstream doctor --fetch
+
+    Exit codes: 0 nothing is missing; 3 something is.
+    """
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from deploy import stack
+    from deploy.doctor import examine
+    from deploy.progress import shown_on
+    from deploy.training import train
+
+    options = stack.Options()
+    if fetch:
+        console, external = Console(stderr=True), options.settings.external()
+        with shown_on(console) as progress:
+            cache = stack.cache(options.settings)
+            cache.fetch(stack.artifacts_of(options), progress)
+        for name in train(cache, [one for one in options.servers if one not in external]):
+            console.print(f"observing a start of {name}, so that later ones are quick (once)")
+    findings = list(examine(options))
+    if as_json:
+        print(msgspec.json.encode(findings).decode())
+    else:
+        table = Table(box=None, show_header=False)
+        for one in findings:
+            mark = "[green]ok[/]" if one.ok else "[red]missing[/]"
+            table.add_row(mark, one.subject, one.detail, one.mend and f"-> {one.mend}")
+        Console().print(table)
+    if not all(one.ok for one in findings):
+        raise typer.Exit(3)

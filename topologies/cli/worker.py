@@ -1,0 +1,42 @@
+"""Command `worker`: runs the stages."""
+
+from typing import Annotated
+
+import typer
+
+from topologies.cli.connection import KafkaOption, RegistryOption, kafka_address, registry_url
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(worker)
+
+
+def worker(
+    kafka: KafkaOption = None,
+    registry: RegistryOption = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics on 127.0.0.1 at this port.")
+    ] = None,
+) -> None:
+    """Run the stages until SIGTERM; start as many as you like, they share the partitions.
+
+    Set-up (`topics create`, `schemas register`) must have been done; `up` does it. What the
+    worker does is logged as JSON lines. Settings: ORDERSTREAM_GROUP, _PAYMENT_WINDOW_MS,
+    _SESSION_TIMEOUT_S, _CHECKPOINT_INTERVAL_S.
+
+    Example: orderstream worker --metrics-port 9101
+
+    Exit codes: 0 stopped after a complete checkpoint; 3 topics or schemas are missing; 70 a
+    promise of the engine is broken (the log says which); 75 another worker took over: restart it.
+    """
+    from deploy.errors import MissingError
+    from schemas.registry import SchemasMissing
+    from topologies.settings import PipelineSettings
+    from topologies.topics import TopicsMissing
+    from topologies.worker import run_worker
+
+    try:
+        run_worker(kafka_address(kafka), registry_url(registry), PipelineSettings(), metrics_port)
+    except (SchemasMissing, TopicsMissing) as error:
+        raise MissingError(str(error)) from error

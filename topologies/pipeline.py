@@ -1,0 +1,55 @@
+"""The pipeline: which stages and relays there are, and all their topics and records."""
+
+from __future__ import annotations
+
+from schemas import topics
+from schemas.record import Record
+from schemas.registry import public_records
+from schemas.stream import Progress
+from schemas.topics import Kind, Topic
+from streams.admission import admit
+from streams.inventory import inventory_stage
+from streams.kernel.relay import Relay
+from streams.kernel.stage import Output, Stage
+from streams.orders import OrderLimits, orders_stage
+from streams.payments import payments_stage
+from streams.pricing import PriceList
+
+
+class Admission:
+    """Admits intents from one public topic; everything it needs to judge is the price list."""
+
+    def __init__(self, source: Topic, prices: PriceList) -> None:
+        self.name = f"admission-{source.name.partition('.')[0]}"
+        self.source = source
+        self._prices = prices
+
+    def forward(self, message: Record, now_ms: int) -> Output:
+        """Return the admitted command; raise InvalidMessage with every reason against it."""
+        return admit(message, self._prices, now_ms)
+
+
+def stages(limits: OrderLimits) -> tuple[Stage, ...]:
+    """Return the stateful stages of the core chain."""
+    return (orders_stage(limits), inventory_stage(), payments_stage())
+
+
+def relays(prices: PriceList) -> tuple[Relay, ...]:
+    """Return the public ways in."""
+    return (
+        Admission(topics.ORDER_INTENTS, prices),
+        Admission(topics.INVENTORY_INTENTS, prices),
+    )
+
+
+def all_topics() -> tuple[Topic, ...]:
+    """Return every topic of the pipeline, dead letters and changelogs included."""
+    sources = [t for t in topics.PUBLIC if t.kind in (Kind.INTENTS, Kind.COMMANDS)]
+    changelogs = [topics.changelog(stage.name, stage.entities) for stage in stages(OrderLimits())]
+    return (*topics.PUBLIC, *map(topics.dead_letters, sources), *changelogs)
+
+
+def all_records() -> tuple[type[Record], ...]:
+    """Return every record type: the public ones, then state and progress."""
+    states = [kind for stage in stages(OrderLimits()) for kind in stage.entities]
+    return tuple(dict.fromkeys((*public_records(), *states, Progress)))

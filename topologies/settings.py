@@ -1,0 +1,37 @@
+"""What may be set from outside when the pipeline runs, each declared once with its unit."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class PipelineSettings(BaseSettings):
+    """Settings of the pipeline, read from ``ORDERSTREAM_*`` when constructed.
+
+    Raises ``pydantic.ValidationError`` when a variable cannot be read as its type.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ORDERSTREAM_", env_ignore_empty=True)
+
+    group: str = Field(
+        default="orderstream",
+        description="Consumer group of the workers and prefix of their transactional ids.",
+    )
+    partitions: int = Field(
+        default=4, ge=1, description="Partitions of every new topic; production runs 128."
+    )
+    replication: int = Field(
+        default=1, ge=1, description="Copies of every new topic's data; production runs 3."
+    )
+    payment_window_ms: int = Field(
+        default=15 * 60 * 1000,
+        ge=1000,
+        description="How long a created order waits for its payment. Constant over one log.",
+    )
+    session_timeout_s: float = Field(
+        default=6.0, gt=0, description="How long a dead worker's partitions stand still."
+    )
+    checkpoint_interval_s: float = Field(
+        default=1.0, gt=0, description="Time between two checkpoints."
+    )

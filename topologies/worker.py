@@ -1,0 +1,75 @@
+"""One worker process: stages and relays on Kafka, sharing the work with every other worker."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from typing import NoReturn
+
+import structlog
+import uvloop
+
+from schemas import topics
+from schemas.registry import connected_codec
+from streams.engine.faust_host import FaustHost, HostSettings
+from streams.engine.metrics import EngineMetrics
+from streams.orders import OrderLimits
+from topologies.catalogue import Catalogue
+from topologies.pipeline import all_records, relays, stages
+from topologies.settings import PipelineSettings
+from topologies.topics import incarnations
+
+# Live state is millions of records that hold no cycles; walking them costs seconds of pause.
+_GC_THRESHOLDS = (200_000, 50, 1_000)
+
+
+def run_worker(
+    kafka: str, registry: str, settings: PipelineSettings, metrics_port: int | None = None
+) -> NoReturn:
+    """Run a worker until SIGTERM; JSON lines about what it does go to standard output.
+
+    Raises SchemasMissing or TopicsMissing when the cluster is not set up.
+    """
+    configure_logging()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    uvloop.install()
+    codec = connected_codec(registry, all_records())
+    prices = Catalogue(kafka, codec)
+    inboxes = [topic.name for topic in topics.PUBLIC]
+    identities = incarnations(kafka, inboxes)
+    prices.start()
+    metrics = EngineMetrics()
+    if metrics_port is not None:
+        from prometheus_client import start_http_server
+
+        start_http_server(metrics_port, "127.0.0.1", metrics.registry)
+    host = FaustHost(
+        HostSettings(
+            kafka,
+            group=settings.group,
+            session_timeout_s=settings.session_timeout_s,
+            heartbeat_interval_s=settings.session_timeout_s / 3,
+            checkpoint_interval_s=settings.checkpoint_interval_s,
+        ),
+        stages(OrderLimits(payment_window_ms=settings.payment_window_ms)),
+        relays(prices),
+        codec,
+        identities,
+        metrics,
+    )
+    host.run()
+
+
+def configure_logging() -> None:
+    """Log JSON lines to standard output; libraries speak up from warnings on."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
