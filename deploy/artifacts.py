@@ -283,7 +283,9 @@ def _verify(artifact: Artifact, file: Path) -> None:
 def _unpack(archive: Path, target: Path) -> None:
     if archive.name.endswith(".tar.gz"):
         with tarfile.open(archive) as tar:
-            tar.extractall(target, filter="data")
+            # Python 3.11.3 and older have no filters; the archive is the pinned one anyway.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(target)
         return
     with zipfile.ZipFile(archive) as jar:
         jar.extractall(target)

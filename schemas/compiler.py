@@ -5,8 +5,8 @@ as straight-line Python: no schema walk, no intermediate dict. On records of thi
 about twice as fast as fastavro (docs/adr/0002), which stays the reference in the tests and the
 reader of older schema versions.
 
-Wire format: Avro 1.11 specification, "Binary Encoding": integers are zig-zag varints, text and bytes
-are length-prefixed, arrays are blocks of items ended by a zero count.
+Wire format: Avro 1.11 specification, "Binary Encoding": integers are zig-zag varints, text and
+bytes are length-prefixed, arrays are blocks of items ended by a zero count.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def _encode(
         scope[f"encode_{name}"] = _value_encoder(inner, name)
         setup.append(f"{name} = {source}")
         count = f"encode_long(len({name}))"
-        return [f"{count} + join([encode_{name}(x) for x in {name}]) + b'\\0' if {name} else b'\\0'"]
+        return [
+            f"{count} + join([encode_{name}(x) for x in {name}]) + b'\\0' if {name} else b'\\0'"
+        ]
     if (inner := optional(annotation)) is not None:
         scope[f"encode_{name}"] = _value_encoder(inner, name)
         setup.append(f"{name} = {source}")
@@ -156,7 +158,11 @@ def _decode(name: str, annotation: Any, scope: dict[str, Any]) -> list[str]:
             f"    {name}, i = decode_long(b, i)",
         ]
     if annotation is bool:
-        return ["n = b[i]; i += 1", "if n > 1: raise ValueError('not a boolean')", f"{name} = n == 1"]
+        return [
+            "n = b[i]; i += 1",
+            "if n > 1: raise ValueError('not a boolean')",
+            f"{name} = n == 1",
+        ]
     if annotation is str or annotation is bytes or is_enum(annotation):
         lines = [*_length("n"), f"j = i + n; {name} = b[i:j]" + _text(annotation), "i = j"]
         if is_enum(annotation):
@@ -215,7 +221,9 @@ def _array_decoder(item: Any) -> Callable[[bytes, int], tuple[tuple[Any, ...], i
     return _define("decode_items", "b, i", body, scope)
 
 
-def _define(name: str, arguments: str, body: list[str], scope: dict[str, Any]) -> Callable[..., Any]:
+def _define(
+    name: str, arguments: str, body: list[str], scope: dict[str, Any]
+) -> Callable[..., Any]:
     source = f"def {name}({arguments}):\n" + "\n".join(f"    {line}" for line in body)
     exec(compile(source, f"<avro {name}>", "exec"), scope)  # noqa: S102 - our own annotations only
     function: Callable[..., Any] = scope[name]

@@ -1,4 +1,4 @@
-"""Avro schemas derived from record types: the annotations are the one place where a field is named."""
+"""Avro schemas derived from record types: a field is named in one place, its annotation."""
 
 from __future__ import annotations
 

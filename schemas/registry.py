@@ -26,7 +26,7 @@ _CONFLICT = 409
 
 
 class SchemasMissing(Exception):
-    """Schemas of this version are not in the registry: ``orderstream schemas register`` puts them."""
+    """Schemas of this version are not registered: ``orderstream schemas register`` does it."""
 
 
 class Registered(NamedTuple):

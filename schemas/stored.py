@@ -1,7 +1,7 @@
 """The committed versions of every schema: ``avro/<record>/<version>.avsc``.
 
-The newest file of a record is what this code writes; the older ones are what logs may still hold, and
-the tests prove that today's code reads each of them.
+The newest file of a record is what this code writes; the older ones are what logs may still hold,
+and the tests prove that today's code reads each of them.
 """
 
 from __future__ import annotations

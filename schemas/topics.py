@@ -58,7 +58,10 @@ _ORDER_REQUESTS = (order.PayOrder, order.CancelOrder, order.CompleteOrder, order
 _STOCK_ENTRIES = (inventory.Restock, inventory.AdjustStock)
 
 ORDER_INTENTS = Topic(
-    "order.intents", Kind.INTENTS, "order_no or client key", (order.PlaceOrderIntent, *_ORDER_REQUESTS)
+    "order.intents",
+    Kind.INTENTS,
+    "order_no or client key",
+    (order.PlaceOrderIntent, *_ORDER_REQUESTS),
 )
 ORDER_EVENTS = Topic(
     "order.events",

@@ -75,7 +75,7 @@ class Catalogue:
                 error = message.error()
                 if error is None:
                     self._take(message.value())
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so named
+                elif error.code() == KafkaError._PARTITION_EOF:
                     unread.discard(message.partition())
             if not unread:
                 self._loaded.set()

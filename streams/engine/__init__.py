@@ -1,1 +1,1 @@
-"""Runs stages: the fold, its store and checkpoints, and the hosts. No topic of a domain is named here."""
+"""Runs stages: fold, store, checkpoints and hosts. No topic of a domain is named here."""

@@ -2,8 +2,9 @@
 
 24 bytes, big endian: 8 of the source topic's incarnation (the first half of Kafka's topic id, so a
 topic that was deleted and made again is another source), 4 partition, 8 offset, 4 output index. The
-first 12 name the **channel**, the last 12 the **position** on it; positions compare as bytes. On one
-channel positions only grow, so whatever is not above the highest seen was sent again after a crash.
+first 12 name the **channel**, the last 12 the **position** on it; positions compare as bytes. On
+one channel positions only grow, so whatever is not above the highest seen was sent again after a
+crash.
 """
 
 from __future__ import annotations
@@ -35,6 +36,4 @@ class Cause(NamedTuple):
 
 def parse(value: bytes) -> Cause:
     """Take a cause apart; raise struct.error when it is not 24 bytes long."""
-    return Cause(
-        *_CHANNEL.unpack(value[:CHANNEL_BYTES]), *_POSITION.unpack(value[CHANNEL_BYTES:])
-    )
+    return Cause(*_CHANNEL.unpack(value[:CHANNEL_BYTES]), *_POSITION.unpack(value[CHANNEL_BYTES:]))

@@ -1,10 +1,10 @@
 """State records and progress as changelog records, and back.
 
-A changelog key is ``<record type>/<id>``; a deleted record is a tombstone (no value). A checkpoint is
-a begin mark, its changes, and one ``Progress`` that counts them and carries their CRC-32. Kafka's
-transaction makes it atomic; the checksum makes a torn one visible, since Jepsen has reproduced torn
-transactions. Compaction thins out older checkpoints but never the newest, whose records are the last
-of their keys, so the newest must always add up.
+A changelog key is ``<record type>/<id>``; a deleted record is a tombstone (no value). A
+checkpoint is a begin mark, its changes, and one ``Progress`` that counts them and carries their
+CRC-32. Kafka's transaction makes it atomic; the checksum makes a torn one visible, since Jepsen
+has reproduced torn transactions. Compaction thins out older checkpoints but never the newest,
+whose records are the last of their keys, so the newest must always add up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checkpoints of one stage partition in Kafka: fence, load, write.
 
-The transactional id names the stage and the partition, so the newest owner fences every older one, and
-a paused worker that wakes cannot write over its successor's checkpoints.
+The transactional id names the stage and the partition, so the newest owner fences every older
+one, and a paused worker that wakes cannot write over its successor's checkpoints.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRANSACTION_TIMEOUT_S = 30.0
 _READ_RECORDS = 10_000
 _READ_WAIT_S = 0.05
 _FENCED = (
-    KafkaError._FENCED,  # noqa: SLF001 - the client's public constant of this name has an underscore
+    KafkaError._FENCED,
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
 )
@@ -79,8 +79,8 @@ class CheckpointLog:
                 for message in consumer.consume(_READ_RECORDS, _READ_WAIT_S):
                     error = message.error()
                     if error is None:
-                        loader.take(message.key(), message.value())
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - see _FENCED
+                        loader.take(message.key() or b"", message.value())
+                    elif error.code() == KafkaError._PARTITION_EOF:
                         return loader.done()
                     else:
                         raise KafkaException(error)

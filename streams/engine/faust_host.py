@@ -1,13 +1,13 @@
 """The Faust host: runs stages and relays on Kafka.
 
 Faust supplies the application's life cycle, group membership, assignment and back-pressure; the
-engine supplies everything about effect: folds, checkpoints, fencing and the offsets that are committed.
+engine supplies everything about effect: folds, checkpoints, fencing and the offsets that are
+committed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import time
@@ -40,6 +40,8 @@ EXIT_FENCED = 75  # sysexits.h EX_TEMPFAIL: another worker owns the partition, r
 _DRAIN_TIMEOUT_S = 60.0
 _RETRY_FIRST_S, _RETRY_CAP_S = 0.2, 5.0
 _SEEK_TIMEOUT_S = 30.0
+
+_COUNTS = ("applied", "skipped", "dropped", "invalid")
 
 log = structlog.get_logger("engine")
 
@@ -75,7 +77,7 @@ class Owned:
         self.committed = -1
         self.written_at_s = 0.0
         self.sought_at_s: float | None = None
-        self.counted = (0, 0, 0, 0)
+        self.counted = (0,) * len(_COUNTS)
 
 
 class FaustHost:
@@ -105,12 +107,14 @@ class FaustHost:
         self._gate = asyncio.Event()
         self._checkpointing = asyncio.Lock()
         self._ticks = 0
+        self._counts = dict.fromkeys(_COUNTS, 0)
         self._last_checkpoint_s = time.monotonic()
         self.app = self._build_app()
 
     def run(self) -> NoReturn:
         """Run until SIGTERM or SIGINT; the last checkpoint is complete when this returns."""
         worker = faust.Worker(self.app, loglevel="WARN", quiet=True, redirect_stdouts=False)
+        worker.spinner = None  # it writes escape codes into the log
         worker.execute_from_commandline()
         raise SystemExit(0)
 
@@ -161,7 +165,8 @@ class FaustHost:
             except Exception as error:  # noqa: BLE001 - the fifth outcome: stop before committing
                 self._die(EXIT_DEFECT, "a record could not be applied", error)
 
-    async def _on_assigned(self, _app: Any, assigned: set[TP], **_: Any) -> None:
+    async def _on_assigned(self, *args: Any, **_: Any) -> None:
+        assigned: set[TP] = args[-1]
         self.metrics.rebalances.inc()
         log.info("assigned", partitions=len(assigned))
         for tp in sorted(assigned):
@@ -170,20 +175,21 @@ class FaustHost:
                 owned.ready = asyncio.ensure_future(self._take_over(owned))
         self._gate.set()
 
-    async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+    async def _on_revoked(self, *args: Any, **_: Any) -> None:
         in_flight = sum(1 for owned in self._owned.values() if self._behind(owned))
-        log.info("revoked", partitions=len(revoked), with_work_in_flight=in_flight)
+        log.info("revoked", partitions=len(args[-1]), with_work_in_flight=in_flight)
         await self._let_go()
 
-    async def _on_shutdown(self, _app: Any, **_: Any) -> None:
+    async def _on_shutdown(self, *_args: Any, **_: Any) -> None:
         await self._let_go()
         log.info("stopped", **self._totals())
 
     async def _let_go(self) -> None:
         """Checkpoint everything, then own nothing. Every Faust rebalance revokes all partitions."""
         await self._checkpoint(reopen=False)
+        for owned in self._owned.values():
+            self._count(owned)
         self._owned.clear()
-        gc.unfreeze()
 
     # --- takeover ---------------------------------------------------------------------------------
 
@@ -291,7 +297,8 @@ class FaustHost:
         3. Take each partition's changes and progress; they are immutable. Open the gate.
         4. Write them, one Kafka transaction per partition. A fenced one means another worker owns
            the partition: when we still believe it is ours, the process ends.
-        5. Commit the consumer offsets: only a hint where to start reading, the progress is the truth.
+        5. Commit the consumer offsets: only a hint where to start reading, the progress is the
+           truth.
         """
         async with self._checkpointing:
             started_s = time.monotonic()
@@ -386,37 +393,36 @@ class FaustHost:
             log.info("stats", **self._totals())
 
     def _totals(self) -> dict[str, Any]:
-        """Move the folds' counters into the metrics and return the totals for the log."""
+        """Bring the metrics up to date and return the totals of this process for the log."""
         lag: dict[str, int] = {}
         entities: dict[str, int] = {}
         for owned in self._owned.values():
-            fold = owned.fold
-            if fold is None:
-                continue
-            counts = (fold.applied, fold.skipped, fold.dropped, fold.invalid)
-            for counter, now, before in zip(
-                (
-                    self.metrics.applied,
-                    self.metrics.skipped,
-                    self.metrics.dropped,
-                    self.metrics.invalid,
-                ),
-                counts,
-                owned.counted,
-                strict=True,
-            ):
-                counter.labels(owned.name).inc(now - before)
-            owned.counted = counts
+            self._count(owned)
             lag[owned.name] = lag.get(owned.name, 0) + self._behind(owned)
-            if isinstance(fold, PartitionFold):
-                entities[owned.name] = entities.get(owned.name, 0) + len(fold.state)
+            if isinstance(owned.fold, PartitionFold):
+                entities[owned.name] = entities.get(owned.name, 0) + len(owned.fold.state)
         for name, value in lag.items():
             self.metrics.lag.labels(name).set(value)
         for name, value in entities.items():
             self.metrics.entities.labels(name).set(value)
         age_s = time.monotonic() - self._last_checkpoint_s
         self.metrics.checkpoint_age.set(age_s)
-        return {"lag": lag, "state_records": entities, "checkpoint_age_s": round(age_s, 2)}
+        return {
+            **self._counts,
+            "lag": lag,
+            "state_records": entities,
+            "checkpoint_age_s": round(age_s, 2),
+        }
+
+    def _count(self, owned: Owned) -> None:
+        """Move what a fold counted since the last time into the metrics."""
+        if owned.fold is None:
+            return
+        counts = tuple(getattr(owned.fold, name) for name in _COUNTS)
+        for name, now, before in zip(_COUNTS, counts, owned.counted, strict=True):
+            getattr(self.metrics, name).labels(owned.name).inc(now - before)
+            self._counts[name] += now - before
+        owned.counted = counts
 
     def _behind(self, owned: Owned) -> int:
         highwater = self.app.consumer.highwater(owned.tp)

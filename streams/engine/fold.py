@@ -18,6 +18,7 @@ from streams.engine.store import PartitionState, Store
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import Stage
 
+
 def cause_of(headers: Headers) -> bytes | None:
     """Return the cause among ``headers``, or None."""
     for name, value in headers:
@@ -148,4 +149,3 @@ class PartitionFold:
         return self.state.take_changes(), Progress(
             self.offset, self.now_ms, seen, 0, 0, self.checkpoint
         )
-

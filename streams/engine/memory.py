@@ -1,8 +1,8 @@
 """The memory host: the same stages, single-threaded, over a log in memory, with a manual clock.
 
-Tests, replay, what-if and simulation use it. It keeps what Kafka keeps (logs per partition, committed
-offsets, changelogs) so that a crash at any point can be played: ``crash`` throws a partition's state
-away, and the next ``run`` takes it over from its last checkpoint.
+Tests, replay, what-if and simulation use it. It keeps what Kafka keeps (logs per partition,
+committed offsets, changelogs) so that a crash at any point can be played: ``crash`` throws a
+partition's state away, and the next ``run`` takes it over from its last checkpoint.
 """
 
 from __future__ import annotations

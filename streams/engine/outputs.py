@@ -1,4 +1,4 @@
-"""Outputs as Kafka records: value, cause, trace context and, on facts, the CloudEvents attributes."""
+"""Outputs as Kafka records: value, cause, trace context and, on facts, CloudEvents."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The one producer of a worker: idempotent and gapless.
 
 What is delivered to a partition is always a prefix of what was sent to it. librdkafka keeps that
-promise with ``enable.gapless.guarantee`` and no message timeout; any delivery error ends the process,
-because what was sent after the lost message must not count as delivered.
+promise with ``enable.gapless.guarantee`` and no message timeout; any delivery error ends the
+process, because what was sent after the lost message must not count as delivered.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class GaplessProducer:
                 "batch.num.messages": 20_000,
                 "delivery.report.only.error": True,
                 "on_delivery": self._delivered,
+                "log_level": 3,  # errors; it warns at every start that the guarantee is young
                 "error_cb": self._broken,
             }
         )
@@ -49,7 +50,8 @@ class GaplessProducer:
         """Append a record to ``topic``; the key decides the partition. Blocks when the queue is full."""
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=headers)
+                self._producer.produce(topic, value, key, headers=headers)  # type:
+                ignore[arg - type]  # its stub wants a list of a wider type
             except BufferError:
                 self._producer.poll(_QUEUE_FULL_WAIT_S)
             else:

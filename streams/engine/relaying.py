@@ -1,7 +1,8 @@
 """One partition of a relay: forwards or dead-letters each record, with a cause, and keeps no state.
 
-After a crash the records since the last committed offset are forwarded again; the inbox drops them by
-their cause. A cause that the record itself brings is ignored: anybody may write to the source.
+After a crash the records since the last committed offset are forwarded again; the inbox drops
+them by their cause. A cause that the record itself brings is ignored: anybody may write to the
+source.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """A Faust transport that delivers whole fetched batches.
 
 Faust spends about 100 microseconds on every event it delivers. This transport, a subclass of its
-aiokafka driver, hands over one Faust message per (partition, fetched batch) whose value is the list of
-raw records. Faust keeps group membership, assignment, flow control and back-pressure; it commits
-nothing, because the only committable offset is the engine's own checkpoint frontier.
+aiokafka driver, hands over one Faust message per (partition, fetched batch) whose value is the
+list of raw records. Faust keeps group membership, assignment, flow control and back-pressure; it
+commits nothing, because the only committable offset is the engine's own checkpoint frontier.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -20,13 +20,13 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 
-class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a sticky assignor: a rebalance moves as little as it can."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust offers round robin only, which shuffles every partition at every rebalance.
-        consumer._partition_assignment_strategy = (StickyPartitionAssignor,)  # noqa: SLF001
+        consumer._partition_assignment_strategy = (StickyPartitionAssignor,)
         return consumer
 
     async def commit_frontier(self, offsets: Mapping[TP, int]) -> bool:
@@ -49,7 +49,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         return True
 
 
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped
+class BatchConsumer(driver.Consumer):
     """Yields one message per partition and fetched batch; never commits by itself."""
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -59,7 +59,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped
         """Fetch; yield (partition, message whose value is the list of its records)."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
+        if self.should_stop or not records:
             return
         if not self.flow_active:
             await self.perform_seek()
@@ -81,7 +81,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped
                         timestamp_type=last.timestamp_type,
                         headers=[],
                         key=None,
-                        value=batch,
+                        value=cast(Any, batch),  # Faust passes it through untouched
                         checksum=None,
                         serialized_key_size=0,
                         serialized_value_size=0,
@@ -93,7 +93,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped
 
     async def commit_frontier(self, offsets: Mapping[TP, int]) -> bool:
         """Commit the engine's frontier; False when the group is rebalancing."""
-        return await self._thread.commit_frontier(offsets)
+        thread = cast(BatchConsumerThread, self._thread)
+        return await thread.commit_frontier(offsets)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: offsets jump by whole batches, the fold itself checks for gaps."""
@@ -104,13 +105,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped
         self._acked_index[tp].clear()
 
 
-class BatchTransport(driver.Transport):  # type: ignore[misc]  # Faust is untyped
+class BatchTransport(driver.Transport):
     """The aiokafka transport with batch delivery."""
 
     Consumer = BatchConsumer
 
 
-class BatchSchema(faust.Schema):  # type: ignore[misc]  # Faust is untyped
+class BatchSchema(faust.Schema[Any, Any]):
     """Passes the list of records through; Faust's own schema would try to decode it."""
 
     def loads_key(

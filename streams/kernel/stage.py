@@ -1,20 +1,21 @@
 """The contract between a domain and the engine.
 
-A stage is a deterministic fold over its inbox: ``state(n) = fold(apply, inbox[0..n])``. Applying one
-message runs three pure functions:
+A stage is a deterministic fold over its inbox: ``state(n) = fold(apply, inbox[0..n])``. Applying
+one message runs three pure functions:
 
-1. ``decide(state, message, now)`` judges the message: guards in a documented order, then success. It
+1. ``decide(state, message, now)`` judges the message: guards in a documented order, then success.
+   It
    returns facts. A refusal is a fact with a reason, never an exception.
 2. ``evolve(state, fact, now)`` folds each fact into the state. Nothing else changes the state.
 3. ``react(state, fact)`` turns each fact into records for topics: the public fact itself, replies,
    commands to other stages. A fact without outputs stays private.
 
 State is a small key-value view of immutable records. A state record with a field ``due_ms`` greater
-than zero is a timer (and carries its own key): when stream time reaches it the engine calls ``wake``
-with the record, and the facts that ``wake`` returns must move or remove that ``due_ms``.
+than zero is a timer (and carries its own key): when stream time reaches it the engine calls
+``wake`` with the record, and the facts that ``wake`` returns must move or remove that ``due_ms``.
 
-``now_ms`` is stream time in epoch milliseconds: the highest log-append time seen so far in the inbox
-partition. Nothing in a domain may ask a clock, draw a random number or do I/O.
+``now_ms`` is stream time in epoch milliseconds: the highest log-append time seen so far in the
+inbox partition. Nothing in a domain may ask a clock, draw a random number or do I/O.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a client's command means in each status: the one table, and how a command is judged by it."""
+"""What a client's command means in each status: one table, and how commands are judged by it."""
 
 from __future__ import annotations
 

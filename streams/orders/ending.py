@@ -24,7 +24,7 @@ _OPEN = HoldMark.ASKED + HoldMark.HELD
 
 
 def cancel_order(
-    limits: OrderLimits, state: View, message: CancelOrder, now_ms: int
+    _limits: OrderLimits, state: View, message: CancelOrder, _now_ms: int
 ) -> Sequence[Record]:
     """Give up an order that is not paid. Guards: those of ``judge``."""
     order = judge_live(state, message)
@@ -34,9 +34,9 @@ def cancel_order(
 
 
 def complete_order(
-    limits: OrderLimits, state: View, message: CompleteOrder, now_ms: int
+    _limits: OrderLimits, state: View, message: CompleteOrder, _now_ms: int
 ) -> Sequence[Record]:
-    """The buyer has the goods. Guards: those of ``judge``."""
+    """Complete an order whose goods the buyer has. Guards: those of ``judge``."""
     order = judge_live(state, message)
     if not isinstance(order, Order):
         return order

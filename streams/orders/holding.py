@@ -1,7 +1,7 @@
 """The answers of the inventory stage: what each means by the mark of the hold it is about.
 
-An answer that is not awaited has no effect: it repeats one that was, or comes after the order's end.
-The exception is StockHeld, which brings units: if nobody awaits them they are given back.
+An answer that nobody awaits has no effect: it repeats an earlier one, or the order has ended. The
+exception is StockHeld, which brings units: if nobody awaits them they are given back.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ _CANCELLING, _RELEASED = HoldMark.CANCELLING, HoldMark.RELEASED
 _NOT_HELD = HoldMark.REFUSED + HoldMark.RELEASED
 _NOTHING = ""  # no mark: the order is not live, or the hold is none of its own
 
-HoldReply = (
-    StockHeld | StockRefused | StockDeducted | StockReleased | HoldFenced | HoldEndRefused
-)
+HoldReply = StockHeld | StockRefused | StockDeducted | StockReleased | HoldFenced | HoldEndRefused
 
 
 def stock_held(
@@ -57,7 +55,7 @@ def stock_held(
 
 
 def stock_refused(
-    limits: OrderLimits, state: View, message: StockRefused, now_ms: int
+    _limits: OrderLimits, state: View, message: StockRefused, _now_ms: int
 ) -> Sequence[Record]:
     """Count the refusal; of a hold that is being cancelled it says that nothing is held."""
     order, index, mark = _find(state, message)
@@ -71,7 +69,7 @@ def stock_refused(
 
 
 def stock_deducted(
-    limits: OrderLimits, state: View, message: StockDeducted, now_ms: int
+    _limits: OrderLimits, state: View, message: StockDeducted, _now_ms: int
 ) -> Sequence[Record]:
     """Count the confirmed hold; the last one confirms the order."""
     order, index, mark = _find(state, message)
@@ -81,9 +79,9 @@ def stock_deducted(
 
 
 def stock_released(
-    limits: OrderLimits, state: View, message: StockReleased, now_ms: int
+    _limits: OrderLimits, state: View, message: StockReleased, _now_ms: int
 ) -> Sequence[Record]:
-    """A cancelled hold is back; any other release means that the hold is lost."""
+    """Take in that a cancelled hold is back; any other release means that the hold is lost."""
     order, index, mark = _find(state, message)
     if order is None:
         return ()
@@ -103,9 +101,9 @@ def stock_released(
 
 
 def hold_fenced(
-    limits: OrderLimits, state: View, message: HoldFenced, now_ms: int
+    _limits: OrderLimits, state: View, message: HoldFenced, _now_ms: int
 ) -> Sequence[Record]:
-    """The cancel came before the try: nothing is held, nothing will be."""
+    """Take in that the cancel came before the try: nothing is held, nothing will be."""
     order, index, mark = _find(state, message)
     if order is None or mark != _CANCELLING:
         return ()
@@ -113,9 +111,9 @@ def hold_fenced(
 
 
 def hold_end_refused(
-    limits: OrderLimits, state: View, message: HoldEndRefused, now_ms: int
+    _limits: OrderLimits, state: View, message: HoldEndRefused, _now_ms: int
 ) -> Sequence[Record]:
-    """The hold had ended otherwise.
+    """Take in that the hold had ended otherwise.
 
     To a confirm: it is confirmed already, or lost. To a cancel: nothing is held any more, unless it
     is sold, which contradicts an order that was never paid: parked.
@@ -135,7 +133,7 @@ def hold_end_refused(
 
 
 def hold_extended(
-    limits: OrderLimits, state: View, message: HoldExtended, now_ms: int
+    _limits: OrderLimits, _state: View, _message: HoldExtended, _now_ms: int
 ) -> Sequence[Record]:
     """No effect: the orders stage extends no holds, an operator may."""
     return ()

@@ -67,5 +67,5 @@ class OrderLimits:
         return sum(self.step_wait_ms(retries) for retries in range(self.step_retries + 1))
 
     def step_wait_ms(self, retries: int) -> int:
-        """Return how long to wait for an answer after the step was asked again ``retries`` times."""
+        """Return how long to wait for an answer when the step was asked again ``retries`` times."""
         return min(self.step_timeout_ms << retries, self.step_timeout_cap_ms)

@@ -22,7 +22,7 @@ _CREATED = OrderStatus.CREATED
 
 
 def pay_order(
-    limits: OrderLimits, state: View, message: PayOrder, now_ms: int
+    limits: OrderLimits, state: View, message: PayOrder, _now_ms: int
 ) -> Sequence[Record]:
     """Open a payment attempt. A client may switch channels: the payments stage keeps one payment.
 
@@ -43,7 +43,7 @@ def pay_order(
 
 
 def payment_succeeded(
-    limits: OrderLimits, state: View, message: PaymentSucceeded, now_ms: int
+    _limits: OrderLimits, state: View, message: PaymentSucceeded, _now_ms: int
 ) -> Sequence[Record]:
     """Take money in.
 
@@ -85,16 +85,16 @@ def payment_succeeded(
 
 
 def payment_failed(
-    limits: OrderLimits, state: View, message: PaymentFailed, now_ms: int
+    _limits: OrderLimits, state: View, message: PaymentFailed, _now_ms: int
 ) -> Sequence[Record]:
-    """The order stays created; when it was the open attempt the client may open another."""
+    """Let the client open another attempt if this was the open one; the order stays created."""
     return _attempt_ended(state, message)
 
 
 def payment_refused(
-    limits: OrderLimits, state: View, message: PaymentRefused, now_ms: int
+    _limits: OrderLimits, state: View, message: PaymentRefused, _now_ms: int
 ) -> Sequence[Record]:
-    """A refund that the payments stage will not make, or a payment that it will not open.
+    """Take in that the payments stage will not make a refund, or open a payment.
 
     A payment that is refused because another one succeeded, or because the order ends, needs
     nothing: the order hears of these by themselves.
@@ -111,4 +111,3 @@ def _attempt_ended(state: View, message: PaymentFailed | PaymentRefused) -> Sequ
     if attempt_of(order.order_no, message.pay_no) != order.attempts:
         return ()
     return (AttemptEnded(order.order_no),)
-

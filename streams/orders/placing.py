@@ -1,4 +1,4 @@
-"""Placing an order, and the answers of the stages that hold for it, until it is created or rejected."""
+"""Placing an order, and the answers to its holds, until it is created or rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from streams.orders.state import (
 )
 
 STOCK = "stock"
-_FINGERPRINT_BYTES = 8
+_FINGERPRINT_BYTES = 8  # what is kept of a finished order; two characters a byte
+_HEX_DIGITS = frozenset("0123456789abcdef")
 _ASKED, _HELD = HoldMark.ASKED, HoldMark.HELD
 
 
@@ -76,9 +77,7 @@ def place_order(
     )
 
 
-def hold_granted(
-    limits: OrderLimits, order: Order, index: int, now_ms: int
-) -> Sequence[Record]:
+def hold_granted(limits: OrderLimits, order: Order, index: int, now_ms: int) -> Sequence[Record]:
     """Take in that the asked hold at ``index`` is held; the last answer decides the order."""
     marks = with_mark(order.hold_marks, index, _HELD)
     if _ASKED in marks:
@@ -165,22 +164,20 @@ def _fingerprint(order: Order | FinishedOrder) -> str:
 
 
 def _check_form(message: PlaceOrder) -> None:
-    try:
-        short = len(bytes.fromhex(message.fingerprint)) != _FINGERPRINT_BYTES
-    except ValueError:
-        short = True
-    if short:
+    fingerprint = message.fingerprint
+    if len(fingerprint) != 2 * _FINGERPRINT_BYTES or not set(fingerprint) <= _HEX_DIGITS:
         raise InvalidMessage(
-            "BAD_FINGERPRINT", f"{message.fingerprint!r} is not {_FINGERPRINT_BYTES} bytes in hex"
+            "BAD_FINGERPRINT",
+            f"{fingerprint!r} is not {_FINGERPRINT_BYTES} bytes in lower-case hex",
         )
     holds = message.holds
-    if not holds or len({hold.hold_id for hold in holds}) != len(holds):
+    if not holds or (len(holds) > 1 and len({hold.hold_id for hold in holds}) != len(holds)):
         raise InvalidMessage("BAD_HOLDS", "an order needs at least one hold, each with its own id")
     for hold in holds:
-        if hold.kind != STOCK or not hold.resource_id.isdecimal() or hold.amount < 1:
+        sku = hold.resource_id
+        if hold.kind != STOCK or not (sku.isdecimal() and sku.isascii()) or hold.amount < 1:
             raise InvalidMessage(
                 "BAD_HOLDS",
-                f"{hold.hold_id}: expected kind {STOCK!r}, a sku id and an amount of 1 or more, got "
-                f"{hold.kind!r}, {hold.resource_id!r} and {hold.amount}",
+                f"{hold.hold_id}: expected kind {STOCK!r}, a sku id and an amount >= 1, got "
+                f"{hold.kind!r}, {sku!r} and {hold.amount}",
             )
-

@@ -37,7 +37,7 @@ _CONFIRMING = HoldMark.CONFIRMING
 
 
 def refund_order(
-    limits: OrderLimits, state: View, message: RefundOrder, now_ms: int
+    _limits: OrderLimits, state: View, message: RefundOrder, _now_ms: int
 ) -> Sequence[Record]:
     """Give the whole payment back. Guards: those of ``judge``.
 
@@ -88,9 +88,9 @@ def confirm_unanswered(order: Order) -> Sequence[Record]:
 
 
 def refund_succeeded(
-    limits: OrderLimits, state: View, message: RefundSucceeded, now_ms: int
+    _limits: OrderLimits, state: View, message: RefundSucceeded, _now_ms: int
 ) -> Sequence[Record]:
-    """The money is back. Of a payment that is not the order's: see ``surplus``; else no effect."""
+    """End the refund; of a payment that is not the order's own see ``surplus``."""
     order = _refunding_order(state, message)
     if order is None:
         return surplus.returned(state, message.pay_no)
@@ -108,7 +108,7 @@ def refund_succeeded(
 
 
 def refund_failed(
-    limits: OrderLimits, state: View, message: RefundFailed, now_ms: int
+    limits: OrderLimits, state: View, message: RefundFailed, _now_ms: int
 ) -> Sequence[Record]:
     """Try again under the next number after a while; after the last the order is parked.
 
@@ -127,7 +127,7 @@ def refund_failed(
 
 
 def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
-    """The payments stage will not make the refund, now or later: a human is needed."""
+    """Park an order whose refund the payments stage will not make, now or later."""
     order = _refunding_order(state, message)
     if order is None:
         return surplus.refund_refused(state, message)

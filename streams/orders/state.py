@@ -112,7 +112,9 @@ class Order(Record, frozen=True):
     trace_id: str
     holds: tuple[HoldRef, ...]
     hold_marks: str
-    due_ms: int  # when the awaited answer is late, or the payment window is over; 0: nothing awaited
+    due_ms: (
+        int  # when the awaited answer is late, or the payment window is over; 0: nothing awaited
+    )
     retries: int = 0  # how often the present step was asked again
     refusals: tuple[Refusal, ...] = ()
     channel: str = ""  # asked for at placement, then that of the open payment attempt
@@ -122,7 +124,7 @@ class Order(Record, frozen=True):
     refund_failed: bool = False  # the last one failed: the next number is used when due
     refund_wanted: bool = False  # asked for while the holds are still being confirmed
     cause: CancelCause | None = None
-    reason: str = ""  # of the cancellation, the refund, or why it is parked
+    reason: str = ""  # of the cancellation or the refund
 
 
 class FinishedOrder(Record, frozen=True):

@@ -46,7 +46,7 @@ def taken(state: View, message: PaymentSucceeded, user_id: int) -> Sequence[Reco
 
 
 def returned(state: View, pay_no: str) -> Sequence[Record]:
-    """The money is back; no effect when nothing of this payment is on its way."""
+    """Forget money that is back; no effect when nothing of this payment was on its way."""
     return () if state.get(SurplusRefund, pay_no) is None else (SurplusReturned(pay_no),)
 
 
@@ -63,7 +63,7 @@ def refund_failed(limits: OrderLimits, state: View, message: RefundFailed) -> Se
 
 
 def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
-    """The payments stage will not make the refund: fine if it made it already, else stuck."""
+    """Take in that the refund will not be made: fine if it was made already, else stuck."""
     surplus = state.get(SurplusRefund, message.pay_no)
     if surplus is None:
         return ()

@@ -1,8 +1,8 @@
 """Two small stages that exercise everything the engine promises: facts, commands, replies, timers.
 
-``purse`` keeps an amount per key. ``Deposit`` adds to it, publishes ``Deposited`` and asks ``bell`` to
-``Ring``; ``bell`` counts the rings per key, publishes ``Rang`` and answers it to the purse. A purse that
-is not touched for ``IDLE_MS`` closes by timer (``Closed``).
+``purse`` keeps an amount per key. ``Deposit`` adds to it, publishes ``Deposited`` and asks
+``bell`` to ``Ring``; ``bell`` counts the rings per key, publishes ``Rang`` and answers it to the
+purse. A purse that is not touched for ``IDLE_MS`` closes by timer (``Closed``).
 """
 
 from __future__ import annotations
@@ -111,9 +111,7 @@ class PurseStage:
         match message:
             case Deposit(key, amount, trace_id) if amount > 0:
                 purse = state.get(Purse, key) or Purse(key, 0, 0, 0, 0)
-                return (
-                    Deposited(key, amount, purse.total + amount, purse.version + 1, trace_id),
-                )
+                return (Deposited(key, amount, purse.total + amount, purse.version + 1, trace_id),)
             case Rang(key, count, trace_id):
                 return (Heard(key, count, trace_id),)
             case _:

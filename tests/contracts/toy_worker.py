@@ -14,7 +14,14 @@ def main(kafka: str, group: str) -> None:
     """Run both stages until SIGTERM."""
     names = [topic.name for topic in TOPICS]
     FaustHost(
-        HostSettings(kafka, group, tick_interval_s=0.5),
+        HostSettings(
+            kafka,
+            group,
+            tick_interval_s=0.5,
+            checkpoint_interval_s=0.5,
+            idle_checkpoint_interval_s=1.0,
+            session_timeout_s=6.0,
+        ),
         [PurseStage(), BellStage()],
         [],
         local_codec(RECORDS),

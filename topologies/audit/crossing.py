@@ -6,7 +6,7 @@ from collections import Counter
 
 from topologies.audit.laws import NOWHERE, Findings, Law
 from topologies.audit.orders import ENDED_UNPAID, PAID, Order, OrderBook
-from topologies.audit.payments import KEPT, PaymentBook, Payments
+from topologies.audit.payments import PaymentBook, Payments
 from topologies.audit.stock import DEDUCTED, OPEN, Hold, StockBook
 
 
@@ -17,9 +17,9 @@ def judge_now(orders: OrderBook, payments: PaymentBook, findings: Findings) -> N
         attempt = known.attempts.get(order.pay_no) if known is not None else None
         if attempt is None or not attempt.money_fen:
             continue
-        if (attempt.state, attempt.money_fen) != (KEPT, order.paid_fen):
-            expected = f"{order.pay_no} {KEPT} over {order.paid_fen}"
-            found = f"{attempt.state} over {attempt.money_fen}"
+        if attempt.kept_fen != order.paid_fen:
+            expected = f"{order.pay_no} over {order.paid_fen} kept"
+            found = f"{attempt.kept_fen} kept, {attempt.surplus_fen} surplus"
             findings.broken(Law.PAID_HAS_PAYMENT, order_no, expected, found, order.paid_at)
 
 

@@ -26,11 +26,11 @@ FACTS: Final = frozenset(
 )
 _MAY_BECOME: Final = {
     KEPT: (REQUESTED, FAILED),  # a gateway may say failed first and then succeed
-    SURPLUS: (REQUESTED, FAILED, CLOSED),
     FAILED: (REQUESTED,),
     CLOSED: (REQUESTED,),
 }
-"""State of an attempt -> the states it may come from: closed is never revived, money comes once."""
+"""State of an attempt -> the states it may come from: closed is never revived, and of all the money
+that one attempt brings, at most the first is kept. Surplus may come in any state."""
 
 
 class Refund:
@@ -44,13 +44,23 @@ class Refund:
 
 
 class Attempt:
-    """One attempt to pay; ``money_fen`` is what it brought."""
+    """One attempt to pay: ``kept_fen`` came for the order, ``surplus_fen`` has to go back."""
 
-    __slots__ = ("amount_fen", "at", "currency", "money_fen", "state")
+    __slots__ = ("amount_fen", "at", "currency", "kept_fen", "state", "surplus_fen")
 
     def __init__(self, amount_fen: int, currency: str, at: At) -> None:
         self.amount_fen, self.currency, self.at = amount_fen, currency, at
-        self.state, self.money_fen = REQUESTED, 0
+        self.state = REQUESTED
+        self.kept_fen = self.surplus_fen = 0
+
+    @property
+    def money_fen(self) -> int:
+        """Everything that came over this attempt."""
+        return self.kept_fen + self.surplus_fen
+
+    def left_fen(self, back_fen: int) -> int:
+        """Return what is left of the kept money; ``back_fen`` went back, the surplus first."""
+        return self.kept_fen - max(0, back_fen - self.surplus_fen)
 
 
 class Payments:
@@ -102,7 +112,7 @@ class PaymentBook:
             "PaymentSucceeded": self._succeeded,
             "PaymentFailed": lambda known, fact, at: self._become(known, fact, at, FAILED),
             "PaymentClosed": lambda known, fact, at: self._become(known, fact, at, CLOSED),
-            "PaymentSurplus": lambda known, fact, at: self._money(known, fact, at, SURPLUS),
+            "PaymentSurplus": self._surplus,
             "RefundRequested": self._refund_requested,
             "RefundSucceeded": lambda known, fact, at: self._refunded(known, fact, at, RETURNED),
             "RefundFailed": lambda known, fact, at: self._refunded(known, fact, at, REFUSED),
@@ -136,29 +146,36 @@ class PaymentBook:
             return
         known.attempts[pay_no] = Attempt(fact["amount_fen"], fact["currency"], at)
 
-    def _become(self, known: Payments, fact: Fact, at: At, state: str) -> None:
-        """Move an attempt to ``state``; one that was never requested is made up."""
+    def _attempt(self, known: Payments, fact: Fact, at: At, state: str) -> Attempt:
+        """Return the attempt that is said to be ``state``; one never requested is made up."""
         pay_no = fact["pay_no"]
         attempt = known.attempts.get(pay_no)
         if attempt is None:
             self._findings.broken(Law.PAYMENT_ATTEMPT, pay_no, "a request first", state, at)
             amount_fen, currency = fact.get("amount_fen", 0), fact.get("currency", "")
             attempt = known.attempts[pay_no] = Attempt(amount_fen, currency, at)
-        elif attempt.state not in _MAY_BECOME[state]:
+        return attempt
+
+    def _become(self, known: Payments, fact: Fact, at: At, state: str) -> None:
+        attempt = self._attempt(known, fact, at, state)
+        if attempt.state not in _MAY_BECOME[state]:
             expected = f"{state} only after {' or '.join(_MAY_BECOME[state])}"
             found = f"{attempt.state} at {attempt.at}"
-            self._findings.broken(Law.PAYMENT_ATTEMPT, pay_no, expected, found, at)
+            self._findings.broken(Law.PAYMENT_ATTEMPT, fact["pay_no"], expected, found, at)
         attempt.state, attempt.at = state, at
 
-    def _money(self, known: Payments, fact: Fact, at: At, state: str) -> None:
-        self._become(known, fact, at, state)
-        attempt = known.attempts[fact["pay_no"]]
+    def _surplus(self, known: Payments, fact: Fact, at: At) -> None:
+        attempt = self._attempt(known, fact, at, SURPLUS)
+        if attempt.state in (REQUESTED, FAILED):
+            attempt.state, attempt.at = SURPLUS, at
+        self._came(attempt, fact, at)
+        attempt.surplus_fen += fact["amount_fen"]
+
+    def _came(self, attempt: Attempt, fact: Fact, at: At) -> None:
         came = (fact["amount_fen"], fact["currency"])
         if came != (attempt.amount_fen, attempt.currency):
-            expected = f"{attempt.amount_fen} {attempt.currency}"
-            found = f"{came[0]} {came[1]}"
+            expected, found = f"{attempt.amount_fen} {attempt.currency}", f"{came[0]} {came[1]}"
             self._findings.broken(Law.PAYMENT_AMOUNT, fact["pay_no"], expected, found, at)
-        attempt.money_fen += fact["amount_fen"]
         self._booked(fact, at)
 
     def _booked(self, fact: Fact, at: At) -> None:
@@ -171,14 +188,16 @@ class PaymentBook:
     def _succeeded(self, known: Payments, fact: Fact, at: At) -> None:
         pay_no = fact["pay_no"]
         for other, attempt in known.attempts.items():
-            if other != pay_no and attempt.state == KEPT:
-                open_fen = attempt.money_fen - known.promised_back_fen(other)
-                if open_fen > 0:
-                    expected = f"one kept payment, {other} of {attempt.at} with {open_fen}"
-                    found = f"{pay_no} kept too"
-                    key = fact["order_no"]
+            if other != pay_no and attempt.kept_fen:
+                left_fen = attempt.left_fen(known.promised_back_fen(other))
+                if left_fen > 0:
+                    expected = f"one kept payment, {other} of {attempt.at} with {left_fen}"
+                    key, found = fact["order_no"], f"{pay_no} kept too"
                     self._findings.broken(Law.PAYMENT_KEPT_ONCE, key, expected, found, at)
-        self._money(known, fact, at, KEPT)
+        self._become(known, fact, at, KEPT)
+        attempt = known.attempts[pay_no]
+        self._came(attempt, fact, at)
+        attempt.kept_fen += fact["amount_fen"]
 
     def _refund_requested(self, known: Payments, fact: Fact, at: At) -> None:
         refund_no, pay_no, amount_fen = fact["refund_no"], fact["pay_no"], fact["amount_fen"]
@@ -227,10 +246,10 @@ class PaymentBook:
             kept = []
             for pay_no, attempt in known.attempts.items():
                 back_fen = known.returned_of_fen(pay_no)
-                if attempt.state == SURPLUS and back_fen != attempt.money_fen:
-                    expected, found = f"{attempt.money_fen} returned", f"{back_fen} returned"
+                if back_fen < attempt.surplus_fen:
+                    expected, found = f"{attempt.surplus_fen} returned", f"{back_fen} returned"
                     findings.broken(Law.SURPLUS_REFUNDED, pay_no, expected, found, attempt.at)
-                if attempt.state == KEPT and attempt.money_fen > back_fen:
+                if attempt.left_fen(back_fen) > 0:
                     kept.append(pay_no)
             if len(kept) > 1:
                 found = ", ".join(kept)

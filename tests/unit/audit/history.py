@@ -210,6 +210,10 @@ def lawful() -> History:
     history.confirmed("A")
     history.order("OrderCompleted", "A")
     history.confirmed("B", qty=3, sku=OTHER_SKU)
+    # B was paid a second time over the same attempt; that went back.
+    history.payment("PaymentSurplus", "B", gateway_txn_no="second")
+    history.payment("RefundRequested", "B")
+    history.payment("RefundSucceeded", "B")
     history.cancelled("C")
     history.rejected("D")
     # E: nobody paid in time, the money came afterwards and went back.

@@ -118,6 +118,12 @@ CASES = [
         Law.PAYMENT_ATTEMPT, lambda h: h.payment("PaymentSucceeded", "A", "Z"), NOW, "never-asked"
     ),
     unlawful(
+        Law.PAYMENT_ATTEMPT,
+        lambda h: h.payment("PaymentSucceeded", "A", gateway_txn_no="second"),
+        NOW,
+        "second-money-kept",
+    ),
+    unlawful(
         Law.PAYMENT_AMOUNT, lambda h: h.change("PaymentSucceeded", amount_fen=1), NOW, "amount"
     ),
     unlawful(
@@ -190,8 +196,9 @@ CASES = [
         FINAL,
         "part-went-back",
     ),
-    unlawful(Law.ENDED_KEEPS_NOTHING, lambda h: h.drop("RefundSucceeded"), FINAL, "expired"),
-    unlawful(Law.ENDED_KEEPS_NOTHING, lambda h: h.drop("RefundSucceeded", 2), FINAL, "refunded"),
+    unlawful(Law.KEPT_MONEY, lambda h: h.drop("RefundSucceeded"), FINAL, "paid-twice"),
+    unlawful(Law.ENDED_KEEPS_NOTHING, lambda h: h.drop("RefundSucceeded", 1), FINAL, "expired"),
+    unlawful(Law.ENDED_KEEPS_NOTHING, lambda h: h.drop("RefundSucceeded", 3), FINAL, "refunded"),
     unlawful(Law.MONEY_BALANCE, lambda h: h.change("PaymentSucceeded", amount_fen=1)),
     # --- facts as such
     unlawful(Law.KNOWN_FACT, lambda h: rename(h, "OrderTeleported"), NOW, "unknown"),

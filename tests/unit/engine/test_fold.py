@@ -17,7 +17,6 @@ from streams.kernel.errors import StageDefect
 from tests.contracts.toy import (
     BELL_COMMANDS,
     IDLE_MS,
-    PURSE_COMMANDS,
     PURSE_EVENTS,
     RECORDS,
     TRACE,
@@ -40,9 +39,7 @@ class Bench:
     def __init__(self, progress: Progress = START) -> None:
         self.log = MemoryLog(1)
         store = MemoryStore(PurseStage.entities)
-        self.fold = PartitionFold(
-            PurseStage(), CODEC, SOURCE, 0, store, progress, self.log.append
-        )
+        self.fold = PartitionFold(PurseStage(), CODEC, SOURCE, 0, store, progress, self.log.append)
 
     def facts(self) -> list[object]:
         return [CODEC.decode(r.value) for r in self.log.read(PURSE_EVENTS.name, 0)]
@@ -114,7 +111,12 @@ def test_every_output_carries_its_own_cause() -> None:
         for topic in (PURSE_EVENTS, BELL_COMMANDS)
         for record in bench.log.read(topic.name, 0)
     ]
-    assert sorted(stamps) == [(SOURCE, 0, 0, 0), (SOURCE, 0, 0, 1), (SOURCE, 0, 1, 0), (SOURCE, 0, 1, 1)]
+    assert sorted(stamps) == [
+        (SOURCE, 0, 0, 0),
+        (SOURCE, 0, 0, 1),
+        (SOURCE, 0, 1, 0),
+        (SOURCE, 0, 1, 1),
+    ]
 
 
 def test_facts_carry_trace_context_and_cloudevents_and_commands_carry_the_trace() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import parse_schema, schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,7 +56,9 @@ def records(kind: type[Record]) -> st.SearchStrategy[Record]:
 
 def reference_bytes(record: Record) -> bytes:
     stream = io.BytesIO()
-    schemaless_writer(stream, SCHEMAS[type(record)], msgspec.to_builtins(record, builtin_types=(bytes,)))
+    schemaless_writer(
+        stream, SCHEMAS[type(record)], msgspec.to_builtins(record, builtin_types=(bytes,))
+    )
     return stream.getvalue()
 
 

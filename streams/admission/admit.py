@@ -1,0 +1,35 @@
+"""The one way in: what is admitted, to which inbox, under which key."""
+
+from __future__ import annotations
+
+from schemas.inventory import AdjustStock, Restock
+from schemas.order import CancelOrder, CompleteOrder, PayOrder, PlaceOrderIntent, RefundOrder
+from schemas.record import Record
+from schemas.topics import INVENTORY_COMMANDS, ORDER_COMMANDS
+from streams.admission.entries import admit_entry
+from streams.admission.placing import admit_order
+from streams.admission.problems import InvalidIntent, Problem, ProblemCode
+from streams.admission.requests import admit_request
+from streams.kernel.stage import Output
+from streams.pricing.price_list import PriceList
+
+_ORDERS = ORDER_COMMANDS.name
+_INVENTORY = INVENTORY_COMMANDS.name
+
+
+def admit(message: Record, price_list: PriceList, now_ms: int) -> Output:
+    """Return the command for a stage's inbox that follows from an untrusted intent.
+
+    ``now_ms`` is the broker's log-append time of the intent (epoch ms). The answer depends on
+    nothing else than the three arguments. Raises InvalidIntent (an InvalidMessage), which names
+    every bad field and what to do about it.
+    """
+    if isinstance(message, PlaceOrderIntent):
+        order = admit_order(message, price_list, now_ms)
+        return Output(_ORDERS, order.order_no, order)
+    if isinstance(message, PayOrder | CancelOrder | CompleteOrder | RefundOrder):
+        return Output(_ORDERS, message.order_no, admit_request(message))
+    if isinstance(message, Restock | AdjustStock):
+        return Output(_INVENTORY, str(message.sku_id), admit_entry(message))
+    detail = f"{type(message).__name__} is not taken from outside; send one of the intents"
+    raise InvalidIntent((Problem(ProblemCode.NOT_AN_INTENT, "record", detail),))

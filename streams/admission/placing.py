@@ -1,0 +1,137 @@
+"""Admits the placement of an order: PlaceOrderIntent to PlaceOrder."""
+
+from __future__ import annotations
+
+from schemas.order import HoldRef, PlaceOrder, PlaceOrderIntent
+from streams.admission.fields import check_channel, check_currency, check_owner, check_trace
+from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
+from streams.admission.problems import InvalidIntent, Problem, ProblemCode
+from streams.pricing.cart import Cart, PricedCart, UnpriceableCart
+from streams.pricing.price import price
+from streams.pricing.price_list import PriceList
+
+IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
+"""24 h, as long as the orders stage remembers a finished order (OrderLimits)."""
+
+MAX_AHEAD_MS = 5 * 60 * 1000
+"""5 min: how far a client's clock may be ahead of the broker's."""
+
+MAX_LINES = 100
+"""Lines of a cart. Each sku of it is a hold: 100 lines x 3 messages (try, held, confirm) a hold."""
+
+MAX_QTY = 9_999
+"""Units of one line. 100 lines x 9,999 units x 1e12 fen a unit = 1e18 fen, below 2^63 = 9.2e18."""
+
+MAX_KEY_LENGTH = 128
+"""Characters of a client key: three UUIDs fit."""
+
+FLOWS = frozenset({"standard"})
+"""The flows that an order may follow."""
+
+STOCK = "stock"
+"""Kind of a hold of goods, as the orders stage knows it."""
+
+
+def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) -> PlaceOrder:
+    """Return the command that places the order.
+
+    ``now_ms`` is the broker's log-append time of the intent (epoch ms). Raises InvalidIntent with
+    every problem, in the order: owner, key, flow, channel, currency, trace, age, cart, prices.
+    """
+    problems: list[Problem] = []
+    _check_head(intent, now_ms, problems)
+    _check_cart(intent, problems)
+    priced = price(Cart(intent.shop_id, intent.currency, intent.lines), price_list)
+    if isinstance(priced, UnpriceableCart):
+        for line in priced.unpriced:
+            code = ProblemCode(line.reason)
+            detail = f"{line.detail}; take the line out of the cart"
+            problems.append(Problem(code, f"lines[{line.index}].sku_id", detail))
+        raise InvalidIntent(tuple(problems))
+    _check_prices(intent, priced, problems)
+    if problems:
+        raise InvalidIntent(tuple(problems))
+    order_no = derive_order_no(intent.shop_id, intent.user_id, intent.client_key)
+    return PlaceOrder(
+        order_no=order_no,
+        shop_id=intent.shop_id,
+        user_id=intent.user_id,
+        currency=priced.currency,
+        lines=priced.lines,
+        rules=priced.rules,
+        holds=_holds(order_no, priced),
+        total_fen=priced.total_fen,
+        placed_at_ms=intent.placed_at_ms,
+        fingerprint=fingerprint_of(intent),
+        flow=intent.flow,
+        pay_channel=intent.pay_channel,
+        trace_id=intent.trace_id or derive_trace_id(order_no),
+    )
+
+
+def _holds(order_no: str, priced: PricedCart) -> tuple[HoldRef, ...]:
+    """Return one hold per sku, in the order in which the skus first appear."""
+    lines = priced.lines
+    if len(lines) == 1:
+        sku = str(lines[0].sku_id)
+        return (HoldRef(f"{order_no}/{sku}", STOCK, sku, lines[0].qty),)
+    units: dict[int, int] = {}
+    for line in lines:
+        units[line.sku_id] = units.get(line.sku_id, 0) + line.qty
+    return tuple(
+        HoldRef(f"{order_no}/{sku_id}", STOCK, str(sku_id), qty) for sku_id, qty in units.items()
+    )
+
+
+def _check_head(intent: PlaceOrderIntent, now_ms: int, problems: list[Problem]) -> None:
+    check_owner(intent.shop_id, intent.user_id, problems)
+    key = intent.client_key
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+        detail = f"send 1 to {MAX_KEY_LENGTH} printable characters, new for each order"
+        problems.append(Problem(ProblemCode.BAD_KEY, "client_key", detail))
+    if intent.flow not in FLOWS:
+        detail = f"{intent.flow!r} is not offered; send one of: {', '.join(sorted(FLOWS))}"
+        problems.append(Problem(ProblemCode.BAD_FLOW, "flow", detail))
+    if intent.pay_channel is not None:
+        check_channel(intent.pay_channel, "pay_channel", problems)
+    check_currency(intent.currency, problems)
+    check_trace(intent.trace_id, problems)
+    age_ms = now_ms - intent.placed_at_ms
+    if not -MAX_AHEAD_MS <= age_ms < IDEMPOTENCY_WINDOW_MS:
+        if age_ms < 0:
+            detail = f"{-age_ms} ms ahead of {now_ms}; set the clock and send it again"
+        else:
+            detail = f"{age_ms} ms before {now_ms}; place the order anew with a new client_key"
+        problems.append(Problem(ProblemCode.EXPIRED_INTENT, "placed_at_ms", detail))
+
+
+def _check_cart(intent: PlaceOrderIntent, problems: list[Problem]) -> None:
+    lines = intent.lines
+    if not lines:
+        problems.append(Problem(ProblemCode.EMPTY_CART, "lines", "send at least one line"))
+    if len(lines) > MAX_LINES:
+        # A cart without bound would be priced and reported without bound: nothing else is looked at.
+        detail = f"{len(lines)} lines; send at most {MAX_LINES} in one order"
+        problems.append(Problem(ProblemCode.TOO_MANY_LINES, "lines", detail))
+        raise InvalidIntent(tuple(problems))
+    for index, line in enumerate(lines):
+        if not 1 <= line.qty <= MAX_QTY:
+            detail = f"{line.qty} units; send 1 to {MAX_QTY}"
+            problems.append(Problem(ProblemCode.BAD_QUANTITY, f"lines[{index}].qty", detail))
+
+
+def _check_prices(intent: PlaceOrderIntent, priced: PricedCart, problems: list[Problem]) -> None:
+    for index, (shown, line) in enumerate(zip(intent.lines, priced.lines, strict=True)):
+        if shown.unit_price_fen != line.unit_price_fen:
+            field = f"lines[{index}].unit_price_fen"
+            detail = (
+                f"sku {line.sku_id} costs {line.unit_price_fen}, not {shown.unit_price_fen}; show "
+                "the buyer the new price and place the order anew"
+            )
+            problems.append(Problem(ProblemCode.PRICE_CHANGED, field, detail))
+    if intent.total_fen != priced.total_fen:
+        detail = (
+            f"the cart costs {priced.total_fen}, not {intent.total_fen}; show the buyer the new "
+            "total and place the order anew"
+        )
+        problems.append(Problem(ProblemCode.PRICE_CHANGED, "total_fen", detail))

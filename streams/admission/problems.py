@@ -1,0 +1,49 @@
+"""What can be wrong with an intent."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from streams.kernel.errors import InvalidMessage
+
+
+class ProblemCode(StrEnum):
+    """Stable names of what is wrong."""
+
+    NOT_AN_INTENT = "NOT_AN_INTENT"
+    BAD_SHOP = "BAD_SHOP"
+    BAD_USER = "BAD_USER"
+    BAD_KEY = "BAD_KEY"
+    BAD_FLOW = "BAD_FLOW"
+    BAD_CHANNEL = "BAD_CHANNEL"
+    BAD_CURRENCY = "BAD_CURRENCY"
+    BAD_TRACE = "BAD_TRACE"
+    BAD_ORDER_NO = "BAD_ORDER_NO"
+    BAD_REASON = "BAD_REASON"
+    BAD_ENTRY = "BAD_ENTRY"  # of a restock or a correction of stock
+    EXPIRED_INTENT = "EXPIRED_INTENT"  # too old, or from the future
+    EMPTY_CART = "EMPTY_CART"
+    TOO_MANY_LINES = "TOO_MANY_LINES"
+    BAD_QUANTITY = "BAD_QUANTITY"
+    UNKNOWN_SKU = "UNKNOWN_SKU"
+    PRICE_CHANGED = "PRICE_CHANGED"
+
+
+class Problem(NamedTuple):
+    """One bad field and what to do about it."""
+
+    code: ProblemCode
+    field: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.detail} ({self.code})"
+
+
+class InvalidIntent(InvalidMessage):
+    """Everything that is wrong with an intent; ``code`` is that of the first problem."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems[0].code, "; ".join(str(problem) for problem in problems))
+        self.problems = problems

@@ -1,0 +1,252 @@
+"""Turns the facts of orders into records for topics: the facts, and questions to other stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from schemas import topics
+from schemas.inventory import CancelHold, ConfirmHold, TryHold
+from schemas.order import (
+    HoldRef,
+    OrderCancelled,
+    OrderCancelling,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderCreated,
+    OrderExpired,
+    OrderPaid,
+    OrderParked,
+    OrderPaymentOpened,
+    OrderPlaced,
+    OrderRefunded,
+    OrderRefunding,
+    OrderRefused,
+    OrderRejected,
+)
+from schemas.payment import ClosePayments, RequestPayment, RequestRefund
+from schemas.record import Record
+from streams.kernel.errors import StageDefect
+from streams.kernel.stage import Output, View
+from streams.orders.facts import (
+    AttemptEnded,
+    HoldAnswered,
+    HoldDenied,
+    HoldsReturned,
+    OrderForgotten,
+    PaymentsEnded,
+    PaymentTaken,
+    RefundDelayed,
+    RefundReasked,
+    RefundWanted,
+    StepRetried,
+    SurplusAsked,
+    SurplusDelayed,
+    SurplusReturned,
+    SurplusStuck,
+)
+from streams.orders.limits import OrderLimits
+from streams.orders.reasons import SURPLUS
+from streams.orders.state import HoldMark, Order, OrderStatus, marked, pay_no, refund_no
+
+_EVENTS = topics.ORDER_EVENTS.name
+_INVENTORY = topics.INVENTORY_COMMANDS.name
+_PAYMENTS = topics.PAYMENT_COMMANDS.name
+
+Outputs = Sequence[Output]
+
+
+def _publish(_limits: OrderLimits, _state: View, fact: Any) -> Outputs:
+    return (Output(_EVENTS, fact.order_no, fact),)
+
+
+def _silent(_limits: OrderLimits, _state: View, _fact: Record) -> Outputs:
+    return ()
+
+
+def _placed(limits: OrderLimits, _state: View, fact: OrderPlaced) -> Outputs:
+    return [
+        Output(_EVENTS, fact.order_no, fact),
+        *(_try_hold(limits, fact, hold) for hold in fact.holds),
+    ]
+
+
+def _payment_opened(_limits: OrderLimits, _state: View, fact: OrderPaymentOpened) -> Outputs:
+    order_no = fact.order_no
+    request = RequestPayment(
+        pay_no=fact.pay_no,
+        order_no=order_no,
+        shop_id=fact.shop_id,
+        user_id=fact.user_id,
+        channel=fact.channel,
+        amount_fen=fact.amount_fen,
+        currency=fact.currency,
+        trace_id=fact.trace_id,
+    )
+    return (Output(_EVENTS, order_no, fact), Output(_PAYMENTS, order_no, request))
+
+
+def _paid(_limits: OrderLimits, state: View, fact: OrderPaid) -> Outputs:
+    order = _live(state, fact.order_no)
+    return [
+        Output(_EVENTS, fact.order_no, fact),
+        *(_confirm_hold(order, hold) for hold in order.holds),
+    ]
+
+
+def _refunding(_limits: OrderLimits, _state: View, fact: OrderRefunding) -> Outputs:
+    order_no = fact.order_no
+    request = RequestRefund(
+        refund_no=fact.refund_no,
+        pay_no=fact.pay_no,
+        order_no=order_no,
+        shop_id=fact.shop_id,
+        amount_fen=fact.amount_fen,
+        currency=fact.currency,
+        reason=fact.reason,
+        trace_id=fact.trace_id,
+    )
+    return (Output(_EVENTS, order_no, fact), Output(_PAYMENTS, order_no, request))
+
+
+def _holds_returned(_limits: OrderLimits, _state: View, fact: HoldsReturned) -> Outputs:
+    order_no, shop_id, trace_id = fact.order_no, fact.shop_id, fact.trace_id
+    return [_cancel_hold(order_no, shop_id, hold, fact.reason, trace_id) for hold in fact.holds]
+
+
+def _payments_ended(_limits: OrderLimits, _state: View, fact: PaymentsEnded) -> Outputs:
+    close = ClosePayments(fact.order_no, fact.shop_id, fact.reason, fact.trace_id)
+    return (Output(_PAYMENTS, fact.order_no, close),)
+
+
+def _step_retried(limits: OrderLimits, state: View, fact: StepRetried) -> Outputs:
+    """Ask again whatever is not answered yet, word by word: a repeat must not be a conflict."""
+    order = _live(state, fact.order_no)
+    status, marks = order.status, order.hold_marks
+    if status is OrderStatus.REFUNDING:
+        return _ask_refund(order)
+    if status is OrderStatus.RESERVING:
+        return [_try_hold(limits, order, hold) for hold in marked(order, marks, HoldMark.ASKED)]
+    if status is OrderStatus.PAID:
+        return [_confirm_hold(order, hold) for hold in marked(order, marks, HoldMark.CONFIRMING)]
+    if status is OrderStatus.CANCELLING:
+        reason = order.cause or ""
+        return [
+            _cancel_hold(order.order_no, order.shop_id, hold, reason, order.trace_id)
+            for hold in marked(order, marks, HoldMark.CANCELLING)
+        ]
+    raise StageDefect(f"nothing is asked in {status}")
+
+
+def _refund_reasked(_limits: OrderLimits, state: View, fact: RefundReasked) -> Outputs:
+    return _ask_refund(_live(state, fact.order_no))
+
+
+def _surplus_asked(_limits: OrderLimits, _state: View, fact: SurplusAsked) -> Outputs:
+    request = RequestRefund(
+        refund_no=refund_no(fact.pay_no, fact.attempt),
+        pay_no=fact.pay_no,
+        order_no=fact.order_no,
+        shop_id=fact.shop_id,
+        amount_fen=fact.amount_fen,
+        currency=fact.currency,
+        reason=SURPLUS,
+        trace_id=fact.trace_id,
+    )
+    return (Output(_PAYMENTS, fact.order_no, request),)
+
+
+def _live(state: View, order_no: str) -> Order:
+    order = state.get(Order, order_no)
+    if order is None:
+        raise StageDefect(f"there is no live order {order_no}")
+    return order
+
+
+def _try_hold(limits: OrderLimits, order: OrderPlaced | Order, hold: HoldRef) -> Output:
+    sku = hold.resource_id
+    ask = TryHold(
+        hold_id=hold.hold_id,
+        order_no=order.order_no,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        sku_id=int(sku),
+        qty=hold.amount,
+        ttl_ms=limits.hold_ttl_ms,
+        trace_id=order.trace_id,
+    )
+    return Output(_INVENTORY, sku, ask)
+
+
+def _confirm_hold(order: Order, hold: HoldRef) -> Output:
+    sku = hold.resource_id
+    confirm = ConfirmHold(
+        hold_id=hold.hold_id,
+        order_no=order.order_no,
+        shop_id=order.shop_id,
+        sku_id=int(sku),
+        trace_id=order.trace_id,
+    )
+    return Output(_INVENTORY, sku, confirm)
+
+
+def _cancel_hold(order_no: str, shop_id: int, hold: HoldRef, reason: str, trace_id: str) -> Output:
+    sku = hold.resource_id
+    cancel = CancelHold(
+        hold_id=hold.hold_id,
+        order_no=order_no,
+        shop_id=shop_id,
+        sku_id=int(sku),
+        reason=reason,
+        trace_id=trace_id,
+    )
+    return Output(_INVENTORY, sku, cancel)
+
+
+def _ask_refund(order: Order) -> Outputs:
+    payment = pay_no(order.order_no, order.paid_attempt)
+    request = RequestRefund(
+        refund_no=refund_no(payment, order.refund_attempts),
+        pay_no=payment,
+        order_no=order.order_no,
+        shop_id=order.shop_id,
+        amount_fen=order.total_fen,
+        currency=order.currency,
+        reason=order.reason,
+        trace_id=order.trace_id,
+    )
+    return (Output(_PAYMENTS, order.order_no, request),)
+
+
+# The parameter of each reaction is the fact it is under: a test compares the two.
+REACT: Mapping[type[Record], Callable[[OrderLimits, View, Any], Outputs]] = {
+    OrderPlaced: _placed,
+    OrderCreated: _publish,
+    OrderRejected: _publish,
+    OrderPaymentOpened: _payment_opened,
+    OrderPaid: _paid,
+    OrderConfirmed: _publish,
+    OrderCompleted: _publish,
+    OrderCancelling: _publish,
+    OrderCancelled: _publish,
+    OrderExpired: _publish,
+    OrderRefunding: _refunding,
+    OrderRefunded: _publish,
+    OrderParked: _publish,
+    OrderRefused: _publish,
+    HoldAnswered: _silent,
+    HoldDenied: _silent,
+    HoldsReturned: _holds_returned,
+    PaymentsEnded: _payments_ended,
+    AttemptEnded: _silent,
+    PaymentTaken: _silent,
+    StepRetried: _step_retried,
+    RefundWanted: _silent,
+    RefundDelayed: _silent,
+    RefundReasked: _refund_reasked,
+    OrderForgotten: _silent,
+    SurplusAsked: _surplus_asked,
+    SurplusDelayed: _silent,
+    SurplusReturned: _silent,
+    SurplusStuck: _silent,
+}

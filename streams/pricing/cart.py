@@ -1,0 +1,52 @@
+"""A cart before and after pricing. Money is in minor units (fen) of the cart's currency."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from schemas.order import AppliedRule, CartLine, PricedLine
+
+
+class Cart(NamedTuple):
+    """What a buyer wants from one shop, each ``qty`` >= 1; unit prices in ``lines`` are only what
+    the buyer was shown and take no part in the price."""
+
+    shop_id: int
+    currency: str
+    lines: tuple[CartLine, ...]
+
+
+class PricedCart(NamedTuple):
+    """What the cart costs: one priced line per line of the cart, in its order.
+
+    ``total_fen`` is the sum of the lines' ``payable_fen``; ``rules`` are the promotions that took
+    part. Neither a line nor the total is ever negative.
+    """
+
+    lines: tuple[PricedLine, ...]
+    rules: tuple[AppliedRule, ...]
+    total_fen: int
+    currency: str
+
+
+class PricingReason(StrEnum):
+    """Why a line has no price."""
+
+    UNKNOWN_SKU = "UNKNOWN_SKU"  # the shop does not sell it
+    BAD_CURRENCY = "BAD_CURRENCY"  # it is sold in another currency
+
+
+class UnpricedLine(NamedTuple):
+    """The line at ``index`` that has no price; ``detail`` says why in words."""
+
+    index: int
+    sku_id: int
+    reason: PricingReason
+    detail: str
+
+
+class UnpriceableCart(NamedTuple):
+    """A cart that cannot be sold: every line that has no price."""
+
+    unpriced: tuple[UnpricedLine, ...]
