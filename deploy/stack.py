@@ -28,6 +28,10 @@ from deploy.settings import ENDPOINT_VARIABLES, DeploySettings
 from deploy.supervisor import Plan, StackState, log_file, state_file
 
 ALL_SERVERS: Final = tuple(SERVERS)
+_IMPORT_PATHS: Final = [
+    str(Path(__file__).parent.parent),
+    *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
+]
 _START_LIMIT_S = 120.0
 """Above all limits of single services; a supervisor that hangs is ended then."""
 
@@ -254,7 +258,8 @@ def _supervise(plan: Plan) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE if plan.bound else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            # It finds this package also where the project is not installed.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(_IMPORT_PATHS)},
             # A session of its own: Ctrl-C in the terminal is for the parent to act on.
             start_new_session=True,
         )

@@ -319,7 +319,7 @@ class Supervisor:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 failure = failure or task.exception()
-            if not pending - {stop}:  # every service has ended for good
+            if self._children and not pending - {stop}:  # every service has ended for good
                 break
         self._phase("stopping")
         for task in (*runs, all_ready, stop):

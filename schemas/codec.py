@@ -100,4 +100,4 @@ def _resolving_decoder(writer: dict[str, Any], kind: type[Record]) -> _Decoder:
 def local_codec(kinds: Mapping[type[Record], int] | tuple[type[Record], ...]) -> Codec:
     """Return a codec that needs no registry: ids 1, 2, 3 ... in the order given. For tests."""
     ids = kinds if isinstance(kinds, Mapping) else {kind: n for n, kind in enumerate(kinds, 1)}
-    return Codec(ids, lambda schema_id: None)
+    return Codec(ids, lambda _: None)

@@ -51,18 +51,31 @@ def encode_long(value: int) -> bytes:
 
 
 def decode_long(value: bytes, at: int) -> tuple[int, int]:
-    """Decode the integer at ``at``; return it and the position after it."""
-    n = shift = 0
-    while True:
-        byte = value[at]
-        at += 1
-        n |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-        if shift > 63:
-            raise ValueError("a varint is longer than 64 bits")
-    return (n >> 1) ^ -(n & 1), at
+    """Decode the integer at ``at``; return it and the position after it.
+
+    The first three bytes are written out: most identifiers and amounts end there.
+    """
+    n = value[at]
+    if n > 127:
+        byte = value[at + 1]
+        n = n & 0x7F | (byte & 0x7F) << 7
+        if byte > 127:
+            byte = value[at + 2]
+            n |= (byte & 0x7F) << 14
+            if byte > 127:
+                shift, at = 21, at + 3
+                while True:
+                    byte = value[at]
+                    n |= (byte & 0x7F) << shift
+                    if byte < 128:
+                        return (n >> 1) ^ -(n & 1), at + 1
+                    at += 1
+                    shift += 7
+                    if shift > 63:
+                        raise ValueError("a varint is longer than 64 bits")
+            return (n >> 1) ^ -(n & 1), at + 3
+        return (n >> 1) ^ -(n & 1), at + 2
+    return (n >> 1) ^ -(n & 1), at + 1
 
 
 def decode_length(value: bytes, at: int) -> tuple[int, int]:

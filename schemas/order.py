@@ -321,7 +321,7 @@ class OrderParked(Record, frozen=True):
 
 
 class OrderRefused(Record, frozen=True):
-    """A command was refused, nothing changed; ``version`` is the one it was judged at, 0 if none."""
+    """A command was refused, nothing changed; ``version`` is the one it met, 0 if none."""
 
     order_no: str
     version: int

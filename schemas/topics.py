@@ -43,6 +43,15 @@ class Topic:
         return f"{self.name}.dlq"
 
     @property
+    def dead_letter_cap_per_minute(self) -> int:
+        """How many dead letters a worker may write in a minute before it stops instead.
+
+        Only this system writes an inbox: ten a second there are a fault of ours, not bad data. In
+        public, anybody may send rubbish; 1,000 a second look like a schema that broke everybody.
+        """
+        return 60_000 if self.kind is Kind.INTENTS else 600
+
+    @property
     def config(self) -> dict[str, str]:
         """Kafka's configuration of this topic, less the replication."""
         if self.kind in (Kind.CHANGELOG, Kind.TABLE):

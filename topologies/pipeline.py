@@ -8,11 +8,11 @@ from schemas.registry import public_records
 from schemas.stream import Progress
 from schemas.topics import Kind, Topic
 from streams.admission import admit
-from streams.inventory import inventory_stage
+from streams.inventory.stage import inventory_stage
 from streams.kernel.relay import Relay
 from streams.kernel.stage import Output, Stage
 from streams.orders import OrderLimits, orders_stage
-from streams.payments import payments_stage
+from streams.payments.stage import payments_stage
 from streams.pricing import PriceList
 
 

@@ -12,10 +12,10 @@ from streams.admission.fields import check_reason, check_trace
 from streams.admission.identity import derive_trace_id
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
 
-R = TypeVar("R", Restock, AdjustStock)
+R = TypeVar("R", bound=Restock | AdjustStock)
 
 MAX_ENTRY_QTY = 100_000_000
-"""Units of one entry: 1e8 x 9e10 entries fit into 2^63, and no warehouse takes a delivery of 1e8."""
+"""Units of one entry: 9e10 entries of 1e8 fit into 2^63, and no delivery has as many."""
 
 MAX_REF_LENGTH = 128
 """Characters of a document's number, as of a client key."""
@@ -32,10 +32,9 @@ def admit_entry(entry: R) -> R:
     """
     problems: list[Problem] = []
     _check_names(entry, problems)
-    if isinstance(entry, Restock):
-        if not 1 <= entry.qty <= MAX_ENTRY_QTY:
-            _bad("qty", f"{entry.qty} units; send 1 to {MAX_ENTRY_QTY}", problems)
-    else:
+    if isinstance(entry, Restock) and not 1 <= entry.qty <= MAX_ENTRY_QTY:
+        _bad("qty", f"{entry.qty} units; send 1 to {MAX_ENTRY_QTY}", problems)
+    if isinstance(entry, AdjustStock):
         if entry.delta == 0 or abs(entry.delta) > MAX_ENTRY_QTY:
             detail = f"{entry.delta} units; send a change of at most {MAX_ENTRY_QTY} that is not 0"
             _bad("delta", detail, problems)

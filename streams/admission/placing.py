@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from schemas.order import HoldRef, PlaceOrder, PlaceOrderIntent
+from collections.abc import Iterable
+
+from schemas.order import CartLine, HoldRef, PlaceOrder, PlaceOrderIntent
 from streams.admission.fields import check_channel, check_currency, check_owner, check_trace
 from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
-from streams.pricing.cart import Cart, PricedCart, UnpriceableCart
+from streams.pricing.cart import Cart, PricedCart, PricingReason, UnpriceableCart
 from streams.pricing.price import price
 from streams.pricing.price_list import PriceList
 
@@ -31,6 +33,11 @@ FLOWS = frozenset({"standard"})
 STOCK = "stock"
 """Kind of a hold of goods, as the orders stage knows it."""
 
+_WHAT_TO_DO = {
+    PricingReason.UNKNOWN_SKU: "take the line out of the cart",
+    PricingReason.BAD_CURRENCY: "order it apart, in its own currency",
+}
+
 
 def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) -> PlaceOrder:
     """Return the command that places the order.
@@ -43,12 +50,15 @@ def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) ->
     _check_cart(intent, problems)
     priced = price(Cart(intent.shop_id, intent.currency, intent.lines), price_list)
     if isinstance(priced, UnpriceableCart):
-        for line in priced.unpriced:
-            code = ProblemCode(line.reason)
-            detail = f"{line.detail}; take the line out of the cart"
-            problems.append(Problem(code, f"lines[{line.index}].sku_id", detail))
+        _report_unpriced(intent, priced, price_list, problems)
         raise InvalidIntent(tuple(problems))
-    _check_prices(intent, priced, problems)
+    _check_unit_prices(enumerate(intent.lines), priced, problems)
+    if intent.total_fen != priced.total_fen:
+        detail = (
+            f"the cart costs {priced.total_fen}, not {intent.total_fen}; show the buyer the new "
+            "total and place the order anew"
+        )
+        problems.append(Problem(ProblemCode.PRICE_CHANGED, "total_fen", detail))
     if problems:
         raise InvalidIntent(tuple(problems))
     order_no = derive_order_no(intent.shop_id, intent.user_id, intent.client_key)
@@ -110,7 +120,7 @@ def _check_cart(intent: PlaceOrderIntent, problems: list[Problem]) -> None:
     if not lines:
         problems.append(Problem(ProblemCode.EMPTY_CART, "lines", "send at least one line"))
     if len(lines) > MAX_LINES:
-        # A cart without bound would be priced and reported without bound: nothing else is looked at.
+        # Pricing and reporting a cart without bound would be work without bound: stop here.
         detail = f"{len(lines)} lines; send at most {MAX_LINES} in one order"
         problems.append(Problem(ProblemCode.TOO_MANY_LINES, "lines", detail))
         raise InvalidIntent(tuple(problems))
@@ -120,18 +130,33 @@ def _check_cart(intent: PlaceOrderIntent, problems: list[Problem]) -> None:
             problems.append(Problem(ProblemCode.BAD_QUANTITY, f"lines[{index}].qty", detail))
 
 
-def _check_prices(intent: PlaceOrderIntent, priced: PricedCart, problems: list[Problem]) -> None:
-    for index, (shown, line) in enumerate(zip(intent.lines, priced.lines, strict=True)):
-        if shown.unit_price_fen != line.unit_price_fen:
-            field = f"lines[{index}].unit_price_fen"
+def _report_unpriced(
+    intent: PlaceOrderIntent,
+    cart: UnpriceableCart,
+    price_list: PriceList,
+    problems: list[Problem],
+) -> None:
+    """Report the lines without a price, and the unit prices of the others."""
+    for line in cart.unpriced:
+        detail = f"{line.detail}; {_WHAT_TO_DO[line.reason]}"
+        field = f"lines[{line.line_index}].sku_id"
+        problems.append(Problem(ProblemCode(line.reason), field, detail))
+    without = {line.line_index for line in cart.unpriced}
+    rest = [(index, line) for index, line in enumerate(intent.lines) if index not in without]
+    lines = tuple(line for _, line in rest)
+    priced = price(Cart(intent.shop_id, intent.currency, lines), price_list)
+    if isinstance(priced, PricedCart):
+        _check_unit_prices(rest, priced, problems)
+
+
+def _check_unit_prices(
+    shown: Iterable[tuple[int, CartLine]], priced: PricedCart, problems: list[Problem]
+) -> None:
+    for (index, line), right in zip(shown, priced.lines, strict=True):
+        if line.unit_price_fen != right.unit_price_fen:
             detail = (
-                f"sku {line.sku_id} costs {line.unit_price_fen}, not {shown.unit_price_fen}; show "
+                f"sku {right.sku_id} costs {right.unit_price_fen}, not {line.unit_price_fen}; show "
                 "the buyer the new price and place the order anew"
             )
+            field = f"lines[{index}].unit_price_fen"
             problems.append(Problem(ProblemCode.PRICE_CHANGED, field, detail))
-    if intent.total_fen != priced.total_fen:
-        detail = (
-            f"the cart costs {priced.total_fen}, not {intent.total_fen}; show the buyer the new "
-            "total and place the order anew"
-        )
-        problems.append(Problem(ProblemCode.PRICE_CHANGED, "total_fen", detail))

@@ -17,7 +17,7 @@ from streams.admission.fields import (
 from streams.admission.identity import derive_trace_id
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
 
-R = TypeVar("R", PayOrder, CancelOrder, CompleteOrder, RefundOrder)
+R = TypeVar("R", bound=PayOrder | CancelOrder | CompleteOrder | RefundOrder)
 
 
 def admit_request(request: R) -> R:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from faust.types import TP
 from schemas.codec import Codec
 from schemas.errors import Retryable
 from schemas.stream import Tick
+from schemas.topics import Topic
 from schemas.topics import changelog as changelog_topic
 from streams.engine.checkpoints import CheckpointLog, Fenced
 from streams.engine.fold import PartitionFold
@@ -40,6 +42,7 @@ EXIT_FENCED = 75  # sysexits.h EX_TEMPFAIL: another worker owns the partition, r
 _DRAIN_TIMEOUT_S = 60.0
 _RETRY_FIRST_S, _RETRY_CAP_S = 0.2, 5.0
 _SEEK_TIMEOUT_S = 30.0
+_MINUTE_S = 60.0
 
 _COUNTS = ("applied", "skipped", "dropped", "invalid")
 
@@ -67,7 +70,7 @@ class HostSettings:
 class Owned:
     """A partition of this worker: its fold or relay once the takeover is done."""
 
-    def __init__(self, tp: TP, source: Stage | Relay) -> None:
+    def __init__(self, tp: TP, source: Stage | Relay, topic: Topic) -> None:
         self.tp = tp
         self.name = source.name
         self.source = source
@@ -77,6 +80,9 @@ class Owned:
         self.committed = -1
         self.written_at_s = 0.0
         self.sought_at_s: float | None = None
+        self.source_topic = topic
+        self.letters_since_s = time.monotonic()
+        self.letters_before = 0
         self.counted = (0,) * len(_COUNTS)
 
 
@@ -96,8 +102,10 @@ class FaustHost:
         self._settings = settings
         self._codec = codec
         self._incarnations = incarnations
-        self._sources: dict[str, Stage | Relay] = {stage.inbox.name: stage for stage in stages}
-        self._sources |= {relay.source.name: relay for relay in relays}
+        self._sources: dict[str, tuple[Stage | Relay, Topic]] = {
+            **{stage.inbox.name: (stage, stage.inbox) for stage in stages},
+            **{relay.source.name: (relay, relay.source) for relay in relays},
+        }
         self._stages = {stage.name for stage in stages}
         self._owned: dict[TP, Owned] = {}
         self._producer = GaplessProducer(
@@ -126,6 +134,7 @@ class FaustHost:
             settings.group,
             broker=f"kafka://{settings.kafka}",
             store="memory://",
+            datadir=tempfile.gettempdir(),  # Faust wants one, though it keeps nothing here
             autodiscover=False,
             web_enabled=False,
             topic_allow_declare=False,
@@ -144,7 +153,7 @@ class FaustHost:
         app.boot_strategy.enable_web = False
         app.transport = BatchTransport(app.conf.broker_consumer, app)
         app.producer_transport = BatchTransport(app.conf.broker_producer, app)
-        for name, source in self._sources.items():
+        for name, (source, _) in self._sources.items():
             topic = app.topic(name, schema=BatchSchema(), internal=False)
             app.agent(topic, name=f"{source.name}-{name}")(self._agent)
         app.task(self._checkpoint_forever)
@@ -171,7 +180,7 @@ class FaustHost:
         log.info("assigned", partitions=len(assigned))
         for tp in sorted(assigned):
             if tp.topic in self._sources:
-                owned = self._owned[tp] = Owned(tp, self._sources[tp.topic])
+                owned = self._owned[tp] = Owned(tp, *self._sources[tp.topic])
                 owned.ready = asyncio.ensure_future(self._take_over(owned))
         self._gate.set()
 
@@ -261,7 +270,24 @@ class FaustHost:
                 retry_s = min(retry_s * 2, _RETRY_CAP_S)
             else:
                 self._producer.poll()
+                self._cap_dead_letters(owned, fold)
                 return
+
+    def _cap_dead_letters(self, owned: Owned, fold: PartitionFold | PartitionRelay) -> None:
+        """Stop rather than dead-letter everything: then the fault is not in the data."""
+        now_s = time.monotonic()
+        if now_s - owned.letters_since_s > _MINUTE_S:
+            owned.letters_since_s, owned.letters_before = now_s, fold.invalid
+        letters, cap = (
+            fold.invalid - owned.letters_before,
+            owned.source_topic.dead_letter_cap_per_minute,
+        )
+        if letters > cap:
+            self._die(
+                EXIT_DEFECT,
+                f"{letters} of the records of {owned.tp} within a minute could not be understood "
+                f"(cap {cap}); see: orderstream dlq list {owned.tp.topic}",
+            )
 
     async def _gap(self, owned: Owned, fold: PartitionFold, first: int) -> bool:
         """Tell whether ``first`` lies beyond the next offset; if so, seek back to the next one."""
@@ -290,7 +316,9 @@ class FaustHost:
                 await self._checkpoint()
 
     async def _checkpoint(self, *, reopen: bool = True) -> None:
-        """Make everything applied so far durable. The order is what makes effects exact:
+        """Make everything applied so far durable.
+
+        The order of the steps is what makes effects exact:
 
         1. Close the gate: no fold applies anything.
         2. Drain: every output so far is acknowledged by the broker.
@@ -372,7 +400,7 @@ class FaustHost:
             log.info("offsets_not_committed", why="the group is rebalancing")
 
     def _inboxes(self) -> set[str]:
-        return {name for name, source in self._sources.items() if source.name in self._stages}
+        return {name for name, (one, _) in self._sources.items() if one.name in self._stages}
 
     # --- time and figures -------------------------------------------------------------------------
 

@@ -95,9 +95,7 @@ class MemoryHost:
 
     def run(self, batch: int = _BATCH) -> None:
         """Let every stage and relay read until all inboxes are read to their end."""
-        while any([self._step_relay(r, batch) for r in self._relays]) | any(
-            [self._step_fold(name, p, batch) for name in self._stages for p in self._partitions()]
-        ):
+        while sum(self._step(batch)):
             pass
 
     def advance(self, ms: int) -> None:
@@ -148,6 +146,14 @@ class MemoryHost:
 
     def _partitions(self) -> range:
         return range(self.log.partitions)
+
+    def _step(self, batch: int) -> Iterable[bool]:
+        """Let each relay and fold take one batch; yield whether there was anything to read."""
+        for relay in self._relays:
+            yield self._step_relay(relay, batch)
+        for stage in self._stages:
+            for partition in self._partitions():
+                yield self._step_fold(stage, partition, batch)
 
     def _step_fold(self, stage: str, partition: int, batch: int) -> bool:
         fold = self.fold(stage, partition)

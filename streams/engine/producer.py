@@ -44,14 +44,16 @@ class GaplessProducer:
             }
         )
 
+        # Its type stub wants a list of headers of a wider type, and lists are invariant.
+        self._produce: Any = self._producer.produce
+
     def __call__(
         self, topic: str, key: str | bytes | None, value: bytes | None, headers: Headers
     ) -> None:
-        """Append a record to ``topic``; the key decides the partition. Blocks when the queue is full."""
+        """Append a record to ``topic``; the key decides the partition. Blocks on a full queue."""
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=headers)  # type:
-                ignore[arg - type]  # its stub wants a list of a wider type
+                self._produce(topic, value, key, headers=headers)
             except BufferError:
                 self._producer.poll(_QUEUE_FULL_WAIT_S)
             else:
@@ -66,7 +68,7 @@ class GaplessProducer:
         self._producer.poll(0)
 
     def drain(self, timeout_s: float) -> int:
-        """Push everything out; return how many messages are not acknowledged after ``timeout_s``."""
+        """Push everything out; return how many messages stay unacknowledged after the limit."""
         return int(self._producer.flush(timeout_s))
 
     def _delivered(self, error: KafkaError | None, message: Any) -> None:

@@ -67,7 +67,7 @@ class BatchConsumer(driver.Consumer):
         for aiokafka_tp, batch in records.items():
             # getmany speaks of aiokafka's TopicPartition; Faust's look-ups need its own TP.
             tp = TP(aiokafka_tp.topic, aiokafka_tp.partition)
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if not self._flows(generation):
                 break
             if active is None or tp in active or tp in self._buffered_partitions:
                 last = batch[-1]
@@ -90,6 +90,9 @@ class BatchConsumer(driver.Consumer):
                         generation_id=generation,
                     ),
                 )
+
+    def _flows(self, generation: int) -> bool:
+        return self.flow_active and self.app.consumer_generation_id == generation
 
     async def commit_frontier(self, offsets: Mapping[TP, int]) -> bool:
         """Commit the engine's frontier; False when the group is rebalancing."""

@@ -59,8 +59,13 @@ from streams.orders.state import (
 
 R = TypeVar("R", bound=Record)
 
-_CANCEL = str.maketrans(dict.fromkeys(HoldMark.ASKED + HoldMark.HELD, HoldMark.CANCELLING.value))
-_STOP_CONFIRM = str.maketrans({HoldMark.CONFIRMING.value: HoldMark.CANCELLING.value})
+# Plain strings: looking a member up in its enum at every fold would cost as much as the fold.
+_ASKED, _HELD, _REFUSED = HoldMark.ASKED.value, HoldMark.HELD.value, HoldMark.REFUSED.value
+_CONFIRMING, _DEDUCTED = HoldMark.CONFIRMING.value, HoldMark.DEDUCTED.value
+_CANCELLING = HoldMark.CANCELLING.value
+
+_CANCEL = str.maketrans({_ASKED: _CANCELLING, _HELD: _CANCELLING})
+_STOP_CONFIRM = str.maketrans({_CONFIRMING: _CANCELLING})
 
 
 def after(status: OrderStatus | None, fact: Record) -> OrderStatus:
@@ -97,7 +102,7 @@ def _placed(limits: OrderLimits, state: State, fact: OrderPlaced, now_ms: int) -
             fingerprint=fact.fingerprint,
             trace_id=fact.trace_id,
             holds=fact.holds,
-            hold_marks=HoldMark.ASKED * len(fact.holds),
+            hold_marks=_ASKED * len(fact.holds),
             due_ms=now_ms + limits.step_timeout_ms,
             channel=fact.pay_channel or "",
         ),
@@ -112,7 +117,7 @@ def _created(_limits: OrderLimits, state: State, fact: OrderCreated, _now_ms: in
             order,
             status=after(order.status, fact),
             version=fact.version,
-            hold_marks=HoldMark.HELD * len(order.holds),
+            hold_marks=_HELD * len(order.holds),
             due_ms=fact.expires_at_ms,
             retries=0,
         ),
@@ -141,7 +146,7 @@ def _paid(limits: OrderLimits, state: State, fact: OrderPaid, now_ms: int) -> No
             order,
             status=after(order.status, fact),
             version=fact.version,
-            hold_marks=HoldMark.CONFIRMING * len(order.holds),
+            hold_marks=_CONFIRMING * len(order.holds),
             due_ms=now_ms + limits.step_timeout_ms,
             retries=0,
             paid_attempt=attempt_of(fact.order_no, fact.pay_no),
@@ -157,7 +162,7 @@ def _confirmed(_limits: OrderLimits, state: State, fact: OrderConfirmed, _now_ms
             order,
             status=after(order.status, fact),
             version=fact.version,
-            hold_marks=HoldMark.DEDUCTED * len(order.holds),
+            hold_marks=_DEDUCTED * len(order.holds),
             due_ms=0,
             retries=0,
         ),
@@ -272,7 +277,7 @@ def _hold_answered(_limits: OrderLimits, state: State, fact: HoldAnswered, _now_
 
 def _hold_denied(_limits: OrderLimits, state: State, fact: HoldDenied, _now_ms: int) -> None:
     order = _present(state, Order, fact.order_no)
-    marks = with_mark(order.hold_marks, fact.index, HoldMark.REFUSED)
+    marks = with_mark(order.hold_marks, fact.index, _REFUSED)
     refusals = (*order.refusals, fact.refusal)
     state.put(fact.order_no, replace(order, hold_marks=marks, refusals=refusals))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from schemas.order import (
@@ -29,8 +30,7 @@ from streams.orders.state import (
 )
 
 STOCK = "stock"
-_FINGERPRINT_BYTES = 8  # what is kept of a finished order; two characters a byte
-_HEX_DIGITS = frozenset("0123456789abcdef")
+_FINGERPRINT = re.compile("[0-9a-f]{16}").fullmatch  # 8 bytes are kept of a finished order's
 _ASKED, _HELD = HoldMark.ASKED, HoldMark.HELD
 
 
@@ -164,11 +164,9 @@ def _fingerprint(order: Order | FinishedOrder) -> str:
 
 
 def _check_form(message: PlaceOrder) -> None:
-    fingerprint = message.fingerprint
-    if len(fingerprint) != 2 * _FINGERPRINT_BYTES or not set(fingerprint) <= _HEX_DIGITS:
+    if _FINGERPRINT(message.fingerprint) is None:
         raise InvalidMessage(
-            "BAD_FINGERPRINT",
-            f"{fingerprint!r} is not {_FINGERPRINT_BYTES} bytes in lower-case hex",
+            "BAD_FINGERPRINT", f"{message.fingerprint!r} is not 8 bytes in lower-case hex"
         )
     holds = message.holds
     if not holds or (len(holds) > 1 and len({hold.hold_id for hold in holds}) != len(holds)):

@@ -194,7 +194,7 @@ def hold_index(order: Order, hold_id: str) -> int:
     return -1
 
 
-def with_mark(marks: str, index: int, mark: HoldMark) -> str:
+def with_mark(marks: str, index: int, mark: str) -> str:
     """Return ``marks`` with that of the hold at ``index`` replaced."""
     return marks[:index] + mark + marks[index + 1 :]
 

@@ -9,8 +9,10 @@ from schemas.order import AppliedRule, CartLine, PricedLine
 
 
 class Cart(NamedTuple):
-    """What a buyer wants from one shop, each ``qty`` >= 1; unit prices in ``lines`` are only what
-    the buyer was shown and take no part in the price."""
+    """What a buyer wants from one shop, each ``qty`` >= 1.
+
+    The unit prices in ``lines`` are what the buyer was shown: they take no part in the price.
+    """
 
     shop_id: int
     currency: str
@@ -38,9 +40,9 @@ class PricingReason(StrEnum):
 
 
 class UnpricedLine(NamedTuple):
-    """The line at ``index`` that has no price; ``detail`` says why in words."""
+    """The line at ``line_index`` (from 0) that has no price; ``detail`` says why in words."""
 
-    index: int
+    line_index: int
     sku_id: int
     reason: PricingReason
     detail: str

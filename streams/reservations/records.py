@@ -13,9 +13,10 @@ import msgspec
 from schemas.record import Record
 from streams.reservations.phases import Phase
 
-# An ended hold is remembered as long as a repeat or a contradiction of it can still come: the saga
-# asks again for at most 5 min per step (domain.md, the sweep's limit), a hold sees two of its steps
-# (the try; the confirm or cancel), and the inbox may lag for another 5: 2 * 5 + 5 = 15 min.
+# An ended hold is remembered as long as a repeat or a contradiction of it can still come. The saga
+# asks a step again for at most 270 s (orders.limits: 10 + 20 + 40 + 80 + 120 s), a hold takes part
+# in two steps (its try; its confirm or cancel), and the inbox may lag behind while its partition is
+# taken over: 2 * 270 s + 360 s = 15 min.
 RETENTION_MS = 15 * 60 * 1000
 
 

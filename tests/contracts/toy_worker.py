@@ -1,4 +1,4 @@
-"""A worker process of the toy stages on Kafka: ``python -m tests.contracts.toy_worker KAFKA GROUP``."""
+"""A worker of the toy stages: ``python -m tests.contracts.toy_worker KAFKA GROUP``."""
 
 from __future__ import annotations
 

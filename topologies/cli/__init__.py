@@ -9,9 +9,9 @@ import sys
 import typer
 
 from deploy.errors import DeployError, FetchError, MissingError
-from topologies.cli import stack
+from topologies.cli import audit, dlq, schemas, stack, topics, worker
 
-COMMANDS = (stack,)
+COMMANDS = (stack, topics, schemas, worker, audit, dlq)
 """One module per family of commands; each has ``register(app)`` and imports lazily."""
 
 

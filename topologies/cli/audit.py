@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topologies.cli.connection import (
+    JsonOption,
+    KafkaOption,
+    RegistryOption,
+    kafka_address,
+    registry_url,
+)
+
 if TYPE_CHECKING:
     from topologies.audit.auditor import Verdict
 
@@ -30,13 +38,9 @@ def audit(
     settle: Annotated[
         float, typer.Option(help="Wait up to this many seconds until no fact is added any more.")
     ] = 0.0,
-    kafka: Annotated[
-        str | None, typer.Option(help="host:port. Default: ORDERSTREAM_KAFKA, else the stack's.")
-    ] = None,
-    registry: Annotated[
-        str | None, typer.Option(help="URL. Default: ORDERSTREAM_REGISTRY, else the stack's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    kafka: KafkaOption = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check stock, orders and money against the laws, over all public facts from the beginning.
 
@@ -49,16 +53,15 @@ def audit(
     from rich.console import Console
 
     from topologies.audit import reader
-    from topologies.cli.addresses import addresses
     from topologies.cli.progress import counting
 
     console = Console(stderr=True)
     try:
-        where = addresses(kafka, registry)
-        if settle > 0 and not reader.wait_quiet(where.kafka, timeout_s=settle):
+        broker, schemas = kafka_address(kafka), registry_url(registry)
+        if settle > 0 and not reader.wait_quiet(broker, timeout_s=settle):
             console.print(f"facts were still being added after {settle:g} s", style="yellow")
         with counting(console, "facts") as progress:
-            verdict = reader.audit(where.kafka, where.registry, final, expect, progress)
+            verdict = reader.audit(broker, schemas, final, expect, progress)
     except reader.ReadError as error:
         console.print(f"orderstream: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(3) from error

@@ -1,4 +1,4 @@
-"""Commands for schemas: `schemas register`, `schemas list`, `schemas show`."""
+"""Commands for schemas: `schemas register`, `list`, `show`, `store`."""
 
 import json
 
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     group.command("register")(register_)
     group.command("list")(list_)
     group.command()(show)
+    group.command()(store)
     app.add_typer(group, name="schemas")
 
 
@@ -79,3 +80,20 @@ def show(record: str) -> None:
     if record not in kinds:
         raise typer.BadParameter(f"no record {record}; see: orderstream schemas list")
     print(json.dumps(avro_schema(kinds[record]), indent=2))
+
+
+def store() -> None:
+    """Write a new committed version (schemas/avro) of every record whose schema changed.
+
+    Example: orderstream schemas store
+
+    Exit codes: 0 done.
+    """
+    from schemas import stored
+    from topologies.pipeline import all_records
+
+    written = stored.store(all_records())
+    for path in written:
+        print(f"wrote {path.parent.name} version {path.stem}")
+    if not written:
+        print("nothing changed")

@@ -19,15 +19,20 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="Worker processes; they share the partitions. 0: servers only."),
+    ] = 1,
     only: _ONLY = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Wipe the data of earlier runs.")] = False,
     as_json: _JSON = False,
 ) -> None:
-    """Start the servers and leave them running; data is kept between runs.
+    """Start everything and leave it running; data is kept between runs.
 
+    Everything is: the servers, topics and schemas, the workers, the simulated payment gateway.
     Servers named by ORDERSTREAM_KAFKA, _REGISTRY, _REDIS or _MYSQL are used, not started.
 
-    Example: orderstream up --only kafka,registry --fresh
+    Example: orderstream up --workers 2 --fresh
 
     Exit codes: 0 all are ready; 1 one did not start (its log's end is shown); 2 no such server;
     3 its files could not be fetched.
@@ -37,12 +42,17 @@ def up(
     from deploy import stack
     from deploy.progress import shown_on
 
+    from topologies.services import pipeline
+
     servers = tuple(only.split(",")) if only else stack.ALL_SERVERS
     if unknown := set(servers) - set(stack.ALL_SERVERS):
         raise typer.BadParameter(f"no such server: {', '.join(sorted(unknown))}", param_hint="only")
     console = Console(stderr=True)
     with shown_on(console) as progress:
-        endpoints = stack.up(stack.Options(servers=servers, fresh=fresh, progress=progress))
+        services = pipeline(workers) if workers else ()
+        endpoints = stack.up(
+            stack.Options(servers=servers, services=services, fresh=fresh, progress=progress)
+        )
     if as_json:
         print(json.dumps(dict(endpoints.addresses)))
         return

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 
 class Latency(NamedTuple):
-    """What most waited, in milliseconds; ``count`` times were measured (0: the rest means nothing)."""
+    """How long it took, in milliseconds; all zero when nothing was ``measured``."""
 
-    count: int
+    measured: int
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -18,7 +18,7 @@ class Latency(NamedTuple):
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least ``share`` (0..1] of the ascending values do not exceed.
+    """Return the smallest of the ascending values that at least ``share`` (0..1] do not exceed.
 
     This is the nearest-rank method: the answer is always a value that was measured.
     """

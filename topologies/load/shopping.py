@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import NamedTuple
 
 from schemas.order import CartLine
@@ -27,7 +27,7 @@ class Popularity:
     """
 
     def __init__(self, n: int, exponent: float) -> None:
-        self._bounds = list(accumulate((k + 1) ** -exponent for k in range(n)))
+        self._bounds: list[float] = list(accumulate(float(k + 1) ** -exponent for k in range(n)))
         self._total = self._bounds[-1]
         self._last = n - 1
 
@@ -37,13 +37,14 @@ class Popularity:
 
     def share(self, rank: int) -> float:
         """Return the probability of ``rank``."""
-        return (self._bounds[rank] - (self._bounds[rank - 1] if rank else 0.0)) / self._total
+        below = self._bounds[rank - 1] if rank else 0.0
+        return (self._bounds[rank] - below) / self._total
 
 
 class Purchase(NamedTuple):
-    """One order to be: the ``index``-th of its run."""
+    """One order to be: the ``nth`` (0, 1 ...) of its run."""
 
-    index: int
+    nth: int
     user_id: int
     lines: tuple[CartLine, ...]
     total_fen: int
@@ -61,8 +62,7 @@ def purchases(
     popularity = Popularity(len(catalogue.skus), exponent)
     sizes, quantities = list(accumulate(BASKET_SIZES)), list(accumulate(QUANTITIES))
     skus, most = catalogue.skus, len(catalogue.skus)
-    index = 0
-    while True:
+    for nth in count():
         size = 1 if single else min(most, _drawn(draw, sizes))
         ranks = {popularity.draw(draw): None}
         while len(ranks) < size:
@@ -74,10 +74,7 @@ def purchases(
             qty = 1 if single else _drawn(draw, quantities)
             lines.append(CartLine(sku.sku_id, qty, sku.price_fen))
             total_fen += qty * sku.price_fen
-        yield Purchase(
-            index, draw.randrange(1, BUYERS + 1), tuple(lines), total_fen, mix.draw(draw)
-        )
-        index += 1
+        yield Purchase(nth, draw.randrange(1, BUYERS + 1), tuple(lines), total_fen, mix.draw(draw))
 
 
 def _drawn(draw: random.Random, bounds: list[float]) -> int:

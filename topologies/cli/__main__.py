@@ -1,0 +1,5 @@
+"""``python -m topologies.cli``: the command line without its installed name."""
+
+from topologies.cli import main
+
+main()

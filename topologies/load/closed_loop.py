@@ -1,0 +1,329 @@
+"""The bench's driver: admitted orders straight into the inbox, and the gateway played by itself.
+
+It is inside the trust boundary, like the HTTP endpoint: the same ``admit`` makes the orders. All
+are encoded before the clock starts, and of what is read only one fact per order is decoded, so that
+the driver takes little of the machine it measures.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, cast
+
+from confluent_kafka import Message
+
+from schemas import topics
+from schemas.order import (
+    OrderConfirmed,
+    OrderCreated,
+    OrderPaid,
+    OrderPaymentOpened,
+    OrderRejected,
+    PlaceOrderIntent,
+)
+from schemas.payment import GatewayReport, GatewayStatus
+from schemas.record import Record
+from streams.admission import admit
+from streams.pricing import ListPrice
+from topologies.load.catalogue import Catalogue
+from topologies.load.clients import BATCH_WAIT_S, Kinds, Reader, Sender, Where
+from topologies.load.latency import Latency, latency
+from topologies.load.payers import EVERYBODY_PAYS
+from topologies.load.shopping import purchases
+
+Progress = Callable[[int, int], None]
+"""Told (orders done, orders in all)."""
+
+ORDERS = topics.ORDER_COMMANDS.name
+PAYMENTS = topics.PAYMENT_COMMANDS.name
+CHANNEL = "bench"
+"""Asked for by these orders: no simulated gateway answers to it, the driver does."""
+_POLL_EVERY = 500  # records produced between two looks at the client
+
+_CREATED, _OPENED, _PAID, _CONFIRMED, _REJECTED = 1, 2, 4, 8, 16
+_MARKS: dict[type[Record], int] = {
+    OrderCreated: _CREATED,
+    OrderPaymentOpened: _OPENED,
+    OrderPaid: _PAID,
+    OrderConfirmed: _CONFIRMED,
+    OrderRejected: _REJECTED,
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What to send: ``orders`` orders, ``window`` of them at a time, or ``rate`` a second.
+
+    The first ``warmup`` orders are not measured. ``single``: each order is one unit of one sku.
+    ``timeout_s`` runs from the last fact.
+    """
+
+    orders: int
+    window: int = 2_000
+    rate: float | None = None
+    warmup: int = 0
+    seed: int = 1
+    exponent: float = 1.0
+    single: bool = False
+    timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < self.orders:
+            raise ValueError(f"a warm-up of {self.warmup} orders leaves none of {self.orders}")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured, after the warm-up.
+
+    An order is done when it is paid or rejected; ``per_second`` counts those while the window was
+    full. ``create``: from producing an order to seeing it created or rejected; ``pay``: from there
+    to seeing it paid. ``missing``: orders not confirmed or rejected in time. ``driver_us`` is the
+    processor time of this process for one order, with all threads of its Kafka client.
+    """
+
+    orders: int
+    seconds: float
+    per_second: float
+    paid: int
+    rejected: int
+    missing: int
+    repeated_facts: int
+    create: Latency
+    pay: Latency
+    driver_us: float
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether every order came to its end."""
+        return self.missing == 0
+
+
+class Admitted(NamedTuple):
+    """An order as it goes into the inbox."""
+
+    key: bytes
+    value: bytes
+
+
+def admitted_orders(
+    where: Where, catalogue: Catalogue, bench: Bench, run: str
+) -> Iterator[Admitted]:
+    """Yield the encoded orders of a bench, admitted as by the HTTP endpoint."""
+    prices = _Prices(catalogue)
+    encode = where.codec.encode
+    now_ms = time.time_ns() // 1_000_000
+    shoppers = purchases(catalogue, EVERYBODY_PAYS, bench.seed, bench.exponent, single=bench.single)
+    for purchase in islice(shoppers, bench.orders):
+        intent = PlaceOrderIntent(
+            shop_id=catalogue.shop_id,
+            user_id=purchase.user_id,
+            client_key=f"{run}-{purchase.nth}",
+            lines=purchase.lines,
+            total_fen=purchase.total_fen,
+            placed_at_ms=now_ms,
+            pay_channel=CHANNEL,
+            trace_id=f"{run:0>16}{purchase.nth:016x}",
+        )
+        _, order_no, order = admit(intent, prices, now_ms)
+        yield Admitted(order_no.encode(), encode(order))
+
+
+def run_bench(
+    where: Where, catalogue: Catalogue, bench: Bench, run: str, progress: Progress | None = None
+) -> Figures:
+    """Send the orders, pay them, and follow each until it is confirmed or rejected.
+
+    ``run`` (hex digits, see `clients.run_name`) tells these orders from all others. Raises
+    LoadError when Kafka goes away.
+    """
+    orders = list(admitted_orders(where, catalogue, bench, run))
+    driver = _Driver(where, bench, orders)
+    try:
+        with _no_collections():
+            return driver.run(progress)
+    finally:
+        driver.close()
+
+
+class _Driver:
+    def __init__(self, where: Where, bench: Bench, orders: list[Admitted]) -> None:
+        self._bench = bench
+        self._orders = orders
+        self._decode = where.codec.decode
+        self._kind_of = Kinds(where.codec)
+        self._sender = Sender(where)
+        self._reader = Reader(where, [topics.ORDER_EVENTS.name])
+        self._index = {order.key: index for index, order in enumerate(orders)}
+        self._marks = bytearray(bench.orders)
+        self._sent_s = array("d", bytes(8 * bench.orders))
+        self._created_s = array("d", bytes(8 * bench.orders))
+        self._create_s: list[float] = []
+        self._pay_s: list[float] = []
+        self._sent = self._paid = self._rejected = self._confirmed = self._repeats = 0
+        self._now_ms = 0
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def run(self, progress: Progress | None) -> Figures:
+        bench, clock = self._bench, time.perf_counter
+        # With a window: beyond this it is no longer full.
+        steady_until = bench.orders - (bench.window if bench.rate is None else 0)
+        cpu_s, started = time.process_time(), clock()
+        stopwatch = Stopwatch(bench.warmup, max(bench.warmup + 1, steady_until), started)
+        moved = started
+        while self._confirmed + self._rejected < bench.orders:
+            now = clock()
+            self._send_due(now, now - started)
+            self._sender.poll()
+            messages = self._read(started)
+            if messages:
+                moved = clock()
+                self._take(messages, moved)
+                done = self._paid + self._rejected
+                stopwatch.tell(done, moved)
+                if progress is not None:
+                    progress(done, bench.orders)
+            elif now - moved > bench.timeout_s:
+                break
+        self._sender.flush()
+        cpu_s = time.process_time() - cpu_s
+        return Figures(
+            orders=bench.orders,
+            seconds=round(moved - started, 3),
+            per_second=round(stopwatch.per_second(), 1),
+            paid=self._paid,
+            rejected=self._rejected,
+            missing=bench.orders - self._confirmed - self._rejected,
+            repeated_facts=self._repeats,
+            create=latency(self._create_s),
+            pay=latency(self._pay_s),
+            driver_us=round(cpu_s / bench.orders * 1e6, 1),
+        )
+
+    def _send_due(self, now: float, elapsed_s: float) -> None:
+        bench, sender, sent = self._bench, self._sender, self._sent
+        if bench.rate is None:
+            due = self._paid + self._rejected + bench.window
+        else:
+            due = int(elapsed_s * bench.rate) + 1
+        due = min(bench.orders, due)
+        produce, sent_s = sender.produce, self._sent_s
+        for index in range(sent, due):
+            key, value = self._orders[index]
+            sent_s[index] = now
+            produce(ORDERS, value, key)
+            if index % _POLL_EVERY == 0:
+                sender.poll()
+                now = time.perf_counter()
+        self._sent = max(sent, due)
+
+    def _read(self, started: float) -> list[Message]:
+        rate = self._bench.rate
+        if rate is None:
+            return self._reader.read()
+        due_in_s = started + self._sent / rate - time.perf_counter()
+        return self._reader.read_soon(max(0.0, min(BATCH_WAIT_S, due_in_s)))
+
+    def _take(self, messages: list[Message], now: float) -> None:
+        kind_of, mark_of, index_of, marks = self._kind_of, _MARKS, self._index, self._marks
+        self._now_ms = time.time_ns() // 1_000_000
+        warmup = self._bench.warmup
+        for message in messages:
+            value = cast("bytes", message.value())
+            mark = mark_of.get(kind_of(value))
+            if mark is None:
+                continue
+            index = index_of.get(cast("bytes", message.key()))
+            if index is None:
+                continue
+            if marks[index] & mark:
+                self._repeats += 1
+                continue
+            marks[index] |= mark
+            if mark == _OPENED:
+                self._pay(value)
+            elif mark == _PAID:
+                self._paid += 1
+                if index >= warmup:
+                    self._pay_s.append(now - self._created_s[index])
+            elif mark == _CONFIRMED:
+                self._confirmed += 1
+            else:
+                self._rejected += mark == _REJECTED
+                self._created_s[index] = now
+                if index >= warmup:
+                    self._create_s.append(now - self._sent_s[index])
+
+    def _pay(self, value: bytes) -> None:
+        """Report the money as the gateway would."""
+        opened = cast("OrderPaymentOpened", self._decode(value))
+        paid = GatewayReport(
+            order_no=opened.order_no,
+            pay_no=opened.pay_no,
+            refund_no="",
+            gateway=CHANNEL,
+            gateway_txn_no=f"T{opened.pay_no}",
+            status=GatewayStatus.SUCCEEDED,
+            amount_fen=opened.amount_fen,
+            currency=opened.currency,
+            occurred_at_ms=self._now_ms,
+            trace_id=opened.trace_id,
+        )
+        sender = self._sender
+        sender.produce(PAYMENTS, sender.encode(paid), opened.order_no)
+
+
+class Stopwatch:
+    """Takes the rate between two counts, at the moments when each was first reached."""
+
+    def __init__(self, from_count: int, to_count: int, now_s: float) -> None:
+        self._from_count, self._to_count = from_count, to_count
+        self._began = (0, now_s) if from_count == 0 else None
+        self._last = (0, now_s)
+        self._ended = False
+
+    def tell(self, count: int, now_s: float) -> None:
+        """Note that ``count`` is reached now."""
+        if self._began is None and count >= self._from_count:
+            self._began = (count, now_s)
+        if not self._ended:
+            self._last = (count, now_s)
+            self._ended = count >= self._to_count
+
+    def per_second(self) -> float:
+        """Return the rate; 0.0 when the first count, or time, was never reached."""
+        if self._began is None or self._last[1] <= self._began[1]:
+            return 0.0
+        return (self._last[0] - self._began[0]) / (self._last[1] - self._began[1])
+
+
+class _Prices:
+    """The catalogue as a price list."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._shop_id = catalogue.shop_id
+        self._prices = {sku.sku_id: ListPrice(sku.price_fen, "CNY") for sku in catalogue.skus}
+
+    def lookup(self, shop_id: int, sku_id: int) -> ListPrice | None:
+        return self._prices.get(sku_id) if shop_id == self._shop_id else None
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the garbage collector out of the measured latencies."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,52 @@
+"""The pipeline's processes, as a supervisor runs them beside the servers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from deploy.service import Exited, LogLine, Service
+
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 20.0  # the last checkpoint drains the producer first
+
+
+def command(*arguments: str) -> tuple[str, ...]:
+    """Return how to run a command of this system with this interpreter."""
+    return (sys.executable, "-m", "topologies.cli", *arguments)
+
+
+def setup() -> tuple[Service, ...]:
+    """Return the jobs that make topics and schemas; each does nothing when all is there."""
+    return (
+        Service(name="topics", argv=command("topics", "create"), ready=Exited()),
+        Service(name="schemas", argv=command("schemas", "register"), ready=Exited()),
+    )
+
+
+def worker(number: int, env: Mapping[str, str] | None = None) -> Service:
+    """Return one worker; it is ready when it has its partitions."""
+    return Service(
+        name=f"worker-{number}",
+        argv=command("worker"),
+        env=dict(env or {}),
+        ready=LogLine('"event": "assigned"'),
+        after=("topics", "schemas"),
+        ready_timeout_s=_START_LIMIT_S,
+        stop_timeout_s=_STOP_LIMIT_S,
+    )
+
+
+def gateway(*arguments: str) -> Service:
+    """Return the simulated payment gateway; ``arguments`` are options of its command."""
+    return Service(
+        name="gateway",
+        argv=command("gateway", *arguments),
+        after=("topics", "schemas"),
+        ready_timeout_s=_START_LIMIT_S,
+    )
+
+
+def pipeline(workers: int, env: Mapping[str, str] | None = None) -> tuple[Service, ...]:
+    """Return everything that runs beside the servers: jobs, workers and the gateway."""
+    return (*setup(), *(worker(n, env) for n in range(1, workers + 1)), gateway())
