@@ -421,6 +421,8 @@ class EffectWorker:
         for partition in partitions:
             self._frontiers[partition.partition] = Frontier()
             self._committed.pop(partition.partition, None)
+        numbers = sorted(partition.partition for partition in partitions)
+        log.info("assigned", group=self._settings.group, partitions=numbers)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Commit what is done of the partitions that leave, and give up the rest."""

@@ -12,8 +12,6 @@ from streams.engine import cause
 from streams.engine.records import InboxRecord, Outbox
 from streams.kernel.stage import Output
 
-_SPAN_STEP = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads consecutive causes over span ids
-_MASK64 = (1 << 64) - 1
 _TRACE_ID_CHARS = 32  # W3C Trace Context, section 3.2.2.3
 
 
@@ -27,7 +25,8 @@ class Outputs:
         self._encode = codec.encode
         self._outbox = outbox
         self._channel = channel
-        self._span_base = int.from_bytes(channel[4:], "big")
+        # The rest of a span id is offset and output index; "| 1" because it must not be all zero.
+        self._span_head = f"{channel[7] | 1:02x}{channel[11]:02x}"
         self._source = ("ce_source", f"/orderstream/{source}".encode())
         self._types: dict[type[Record], tuple[str, bytes]] = {}
         self._time: tuple[int, tuple[str, bytes]] = (-1, ("ce_time", b""))
@@ -41,15 +40,17 @@ class Outputs:
             self._last_value = self._encode(message)
             self._last = message
         stamp = self._channel + cause.pack_position(offset, index)
+        stamp_hex = stamp.hex()
         headers: list[tuple[str, bytes]] = [(cause.HEADER, stamp)]
         trace_id: str = message.trace_id  # type: ignore[attr-defined]  # every message has one
         if len(trace_id) == _TRACE_ID_CHARS:
-            span = (self._span_base + (offset << 16 | index & 0xFFFF) * _SPAN_STEP) & _MASK64 or 1
-            headers.append(("traceparent", f"00-{trace_id}-{span:016x}-01".encode()))
+            # 10 hex digits of the offset and 2 of the index tell the spans of one trace apart.
+            span = f"{self._span_head}{stamp_hex[30:40]}{stamp_hex[46:]}"
+            headers.append(("traceparent", f"00-{trace_id}-{span}-01".encode()))
         if is_fact:
             headers += (
                 ("ce_specversion", b"1.0"),
-                ("ce_id", stamp.hex().encode()),
+                ("ce_id", stamp_hex.encode()),
                 self._source,
                 self._type(type(message)),
                 self._timestamp(now_ms),

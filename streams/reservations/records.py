@@ -43,8 +43,8 @@ class Hold(Record, frozen=True):
     is a conflict (a fence knows no amount: 0). ``spent`` is what a confirm took of ``amount``.
     ``due_ms`` is when a HELD hold expires, and when an ended one is forgotten. ``version``,
     ``on_hand`` and ``held`` are the resource's after this hold's last movement: with them an answer
-    can be given again. ``trace_id`` is the try's, for the fact of its expiry; an ended hold drops it
-    (an answer given again carries its asker's).
+    can be given again. ``trace_id`` is the try's, for the fact of its expiry; an ended hold drops
+    it (an answer given again carries its asker's).
     """
 
     hold_id: str

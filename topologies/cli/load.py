@@ -209,7 +209,10 @@ def _show_figures(figures: Figures) -> None:
     print(
         f"{figures.orders:,} orders in {figures.seconds:.1f} s: {figures.per_second:,.0f} orders/s"
     )
-    print(f"paid {figures.paid:,}, rejected {figures.rejected:,}, missing {figures.missing:,}")
+    print(
+        f"paid {figures.paid:,}, rejected {figures.rejected:,}, undone {figures.undone:,}, "
+        f"missing {figures.missing:,}"
+    )
     _show_latency("create", figures.create)
     _show_latency("pay", figures.pay)
     print(

@@ -77,24 +77,13 @@ class Sender:
 
 
 class Reader:
-    """Reads topics from the end they had when the reader was made."""
+    """Reads ``topics`` from the end they had when the reader was made, and from ``places``."""
 
-    def __init__(self, where: Where, topics: Sequence[str]) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": where.kafka,
-                "group.id": "orderstream-load",  # required, but never joined or committed to
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "fetch.wait.max.ms": 5,
-                "log_level": 3,
-            }
-        )
-        try:
-            self._consumer.assign([end for topic in topics for end in self._ends(topic)])
-        except KafkaException as error:
-            self._consumer.close()
-            raise LoadError(f"Kafka at {where.kafka} does not answer: {error}") from error
+    def __init__(
+        self, where: Where, topics: Sequence[str], places: Sequence[TopicPartition] = ()
+    ) -> None:
+        self._consumer = _consumer(where)
+        self._consumer.assign([*ends(where, topics), *places])
 
     def read(self, wait_s: float = BATCH_WAIT_S) -> list[Message]:
         """Return up to 2,000 messages, waiting at most ``wait_s`` for them to be so many."""
@@ -121,14 +110,40 @@ class Reader:
         """Leave; the reader cannot be used any more."""
         self._consumer.close()
 
-    def _ends(self, topic: str) -> list[TopicPartition]:
-        about = self._consumer.list_topics(topic, _TIMEOUT_S).topics[topic]
-        if about.error is not None:
-            raise LoadError(f"there is no topic {topic}: run: orderstream topics create")
-        places = [TopicPartition(topic, partition) for partition in about.partitions]
-        for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, _TIMEOUT_S)[1]
-        return places
+
+def ends(where: Where, topics: Sequence[str]) -> list[TopicPartition]:
+    """Return the end of every partition of ``topics``; LoadError when there is no such topic."""
+    if not topics:
+        return []
+    consumer = _consumer(where)
+    places = []
+    try:
+        for topic in topics:
+            about = consumer.list_topics(topic, _TIMEOUT_S).topics[topic]
+            if about.error is not None:
+                raise LoadError(f"there is no topic {topic}; run: orderstream topics create")
+            for partition in about.partitions:
+                place = TopicPartition(topic, partition)
+                place.offset = consumer.get_watermark_offsets(place, _TIMEOUT_S)[1]
+                places.append(place)
+    except KafkaException as error:
+        raise LoadError(f"Kafka at {where.kafka} does not answer: {error}") from error
+    finally:
+        consumer.close()
+    return places
+
+
+def _consumer(where: Where) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": where.kafka,
+            "group.id": "orderstream-load",  # required, but never joined or committed to
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 5,
+            "log_level": 3,
+        }
+    )
 
 
 class Kinds:

@@ -20,19 +20,23 @@ from confluent_kafka import Message
 
 from schemas import topics
 from schemas.order import (
+    OrderCancelled,
     OrderConfirmed,
     OrderCreated,
+    OrderExpired,
     OrderPaid,
+    OrderParked,
     OrderPaymentOpened,
+    OrderRefunded,
     OrderRejected,
     PlaceOrderIntent,
 )
-from schemas.payment import GatewayReport, GatewayStatus
+from schemas.payment import GatewayReport, GatewayStatus, RefundRequested
 from schemas.record import Record
 from streams.admission import admit
 from streams.pricing import ListPrice
 from topologies.load.catalogue import Catalogue
-from topologies.load.clients import BATCH_WAIT_S, Kinds, Reader, Sender, Where
+from topologies.load.clients import BATCH_WAIT_S, Kinds, Reader, Sender, Where, ends
 from topologies.load.latency import Latency, latency
 from topologies.load.payers import EVERYBODY_PAYS
 from topologies.load.shopping import purchases
@@ -46,14 +50,22 @@ CHANNEL = "bench"
 """Asked for by these orders: no simulated gateway answers to it, the driver does."""
 _POLL_EVERY = 500  # records produced between two looks at the client
 
-_CREATED, _OPENED, _PAID, _CONFIRMED, _REJECTED = 1, 2, 4, 8, 16
+_CREATED, _OPENED, _PAID, _CONFIRMED, _REJECTED, _UNDONE, _PARKED = 1, 2, 4, 8, 16, 32, 64
 _MARKS: dict[type[Record], int] = {
     OrderCreated: _CREATED,
     OrderPaymentOpened: _OPENED,
     OrderPaid: _PAID,
     OrderConfirmed: _CONFIRMED,
     OrderRejected: _REJECTED,
+    # Only when something outlasted the payment window, or a hold.
+    OrderCancelled: _UNDONE,
+    OrderExpired: _UNDONE,
+    OrderRefunded: _UNDONE,
+    OrderParked: _PARKED,
 }
+_DONE = _PAID | _REJECTED | _UNDONE | _PARKED
+_ENDS = _CONFIRMED | _REJECTED | _UNDONE | _PARKED
+_QUIET_S = 2.0  # refunds of late money follow at once
 
 
 @dataclass(frozen=True)
@@ -82,17 +94,20 @@ class Bench:
 class Figures:
     """What was measured, after the warm-up.
 
-    An order is done when it is paid or rejected; ``per_second`` counts those while the window was
-    full. ``create``: from producing an order to seeing it created or rejected; ``pay``: from there
-    to seeing it paid. ``missing``: orders not confirmed or rejected in time. ``driver_us`` is the
-    processor time of this process for one order, with all threads of its Kafka client.
+    An order is done when it is paid, rejected or undone; ``per_second`` counts those while the
+    window was full. ``create``: from producing an order to seeing it created or rejected; ``pay``:
+    from there to seeing it paid. ``undone``: orders that ended expired, cancelled, refunded or
+    parked. ``missing``: orders that came to no end in time. ``driver_us`` is the processor time of
+    this process for one order, with all threads of its Kafka client.
     """
 
     orders: int
     seconds: float
     per_second: float
+    created: int
     paid: int
     rejected: int
+    undone: int
     missing: int
     repeated_facts: int
     create: Latency
@@ -166,8 +181,11 @@ class _Driver:
         self._created_s = array("d", bytes(8 * bench.orders))
         self._create_s: list[float] = []
         self._pay_s: list[float] = []
-        self._sent = self._paid = self._rejected = self._confirmed = self._repeats = 0
+        self._sent = self._created = self._paid = self._rejected = self._undone = 0
+        self._done = self._ended = self._repeats = 0
         self._now_ms = 0
+        self._payments_from = ends(where, [topics.PAYMENT_EVENTS.name])
+        self._where = where
 
     def close(self) -> None:
         self._reader.close()
@@ -179,7 +197,7 @@ class _Driver:
         cpu_s, started = time.process_time(), clock()
         stopwatch = Stopwatch(bench.warmup, max(bench.warmup + 1, steady_until), started)
         moved = started
-        while self._confirmed + self._rejected < bench.orders:
+        while self._ended < bench.orders:
             now = clock()
             self._send_due(now, now - started)
             self._sender.poll()
@@ -187,21 +205,24 @@ class _Driver:
             if messages:
                 moved = clock()
                 self._take(messages, moved)
-                done = self._paid + self._rejected
-                stopwatch.tell(done, moved)
+                stopwatch.tell(self._done, moved)
                 if progress is not None:
-                    progress(done, bench.orders)
+                    progress(self._done, bench.orders)
             elif now - moved > bench.timeout_s:
                 break
         self._sender.flush()
         cpu_s = time.process_time() - cpu_s
+        if self._undone:
+            self._answer_refunds()
         return Figures(
             orders=bench.orders,
             seconds=round(moved - started, 3),
             per_second=round(stopwatch.per_second(), 1),
+            created=self._created,
             paid=self._paid,
             rejected=self._rejected,
-            missing=bench.orders - self._confirmed - self._rejected,
+            undone=self._undone,
+            missing=bench.orders - self._ended,
             repeated_facts=self._repeats,
             create=latency(self._create_s),
             pay=latency(self._pay_s),
@@ -210,9 +231,8 @@ class _Driver:
 
     def _send_due(self, now: float, elapsed_s: float) -> None:
         bench, sender, sent = self._bench, self._sender, self._sent
-        if bench.rate is None:
-            due = self._paid + self._rejected + bench.window
-        else:
+        due = self._done + bench.window
+        if bench.rate is not None:
             due = int(elapsed_s * bench.rate) + 1
         due = min(bench.orders, due)
         produce, sent_s = sender.produce, self._sent_s
@@ -227,7 +247,7 @@ class _Driver:
 
     def _read(self, started: float) -> list[Message]:
         rate = self._bench.rate
-        if rate is None:
+        if rate is None or self._sent == self._bench.orders:
             return self._reader.read()
         due_in_s = started + self._sent / rate - time.perf_counter()
         return self._reader.read_soon(max(0.0, min(BATCH_WAIT_S, due_in_s)))
@@ -247,20 +267,24 @@ class _Driver:
             if marks[index] & mark:
                 self._repeats += 1
                 continue
-            marks[index] |= mark
+            had = marks[index]
+            marks[index] = had | mark
+            self._ended += bool(mark & _ENDS and not had & _ENDS)
+            self._done += bool(mark & _DONE and not had & _DONE)
             if mark == _OPENED:
                 self._pay(value)
             elif mark == _PAID:
                 self._paid += 1
                 if index >= warmup:
                     self._pay_s.append(now - self._created_s[index])
-            elif mark == _CONFIRMED:
-                self._confirmed += 1
-            else:
+            elif mark in (_CREATED, _REJECTED):
+                self._created += mark == _CREATED
                 self._rejected += mark == _REJECTED
                 self._created_s[index] = now
                 if index >= warmup:
                     self._create_s.append(now - self._sent_s[index])
+            elif mark != _CONFIRMED:
+                self._undone += not had & (_UNDONE | _PARKED)
 
     def _pay(self, value: bytes) -> None:
         """Report the money as the gateway would."""
@@ -277,8 +301,47 @@ class _Driver:
             occurred_at_ms=self._now_ms,
             trace_id=opened.trace_id,
         )
+        self._send_report(paid)
+
+    def _send_report(self, report: GatewayReport) -> None:
         sender = self._sender
-        sender.produce(PAYMENTS, sender.encode(paid), opened.order_no)
+        sender.produce(PAYMENTS, sender.encode(report), report.order_no)
+
+    def _answer_refunds(self) -> None:
+        """Give back, as the gateway would, what came too late; until no more is asked for."""
+        reader = Reader(self._where, [], self._payments_from)
+        answered: set[str] = set()
+        try:
+            quiet_since = time.perf_counter()
+            while time.perf_counter() - quiet_since < _QUIET_S:
+                for message in reader.read_soon(_QUIET_S / 10):
+                    value = cast("bytes", message.value())
+                    if self._kind_of(value) is not RefundRequested:
+                        continue
+                    asked = cast("RefundRequested", self._decode(value))
+                    if asked.order_no.encode() in self._index and asked.refund_no not in answered:
+                        answered.add(asked.refund_no)
+                        self._send_report(_returned(asked, time.time_ns() // 1_000_000))
+                        quiet_since = time.perf_counter()
+                self._sender.poll()
+        finally:
+            reader.close()
+        self._sender.flush()
+
+
+def _returned(asked: RefundRequested, now_ms: int) -> GatewayReport:
+    return GatewayReport(
+        order_no=asked.order_no,
+        pay_no=asked.pay_no,
+        refund_no=asked.refund_no,
+        gateway=CHANNEL,
+        gateway_txn_no=f"T{asked.refund_no}",
+        status=GatewayStatus.SUCCEEDED,
+        amount_fen=asked.amount_fen,
+        currency=asked.currency,
+        occurred_at_ms=now_ms,
+        trace_id=asked.trace_id,
+    )
 
 
 class Stopwatch:

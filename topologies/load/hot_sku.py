@@ -14,13 +14,14 @@ from topologies.load.payers import EVERYBODY_PAYS
 from topologies.load.stocking import bring_stock, list_skus
 
 _PRICE_FEN = 9_900
+_NEVER_PROMISED = (State.SENT, State.PLACED, State.REJECTED, State.REFUSED)
 
 
 @dataclass(frozen=True)
 class HotSku:
     """The end of a run on one sku: ``tries`` orders of one unit each for ``units`` units.
 
-    ``winners`` got one, ``losers`` were told that there is none left.
+    ``winners`` were promised one, ``losers`` were told that there is none left.
     """
 
     sku_id: int
@@ -38,12 +39,9 @@ class HotSku:
 
     @property
     def ok(self) -> bool:
-        """Tell whether all that could be sold was sold, no more, and everybody was answered."""
-        return self.winners == min(self.tries, self.units) and self._all_answered
-
-    @property
-    def _all_answered(self) -> bool:
-        return self.winners + self.losers == self.tries
+        """Tell whether all that could be promised was, no more, and everybody was answered."""
+        answered = self.winners + self.losers
+        return self.winners == min(self.tries, self.units) and answered == self.tries
 
 
 def run_hot_sku(
@@ -69,7 +67,7 @@ def run_hot_sku(
         bench = Bench(orders=tries, window=tries, single=True)
         figures = run_bench(where, catalogue, bench, run, progress)
         return HotSku(
-            sku_id, tries, units, figures.paid, figures.rejected, figures.seconds, figures.create
+            sku_id, tries, units, figures.created, figures.rejected, figures.seconds, figures.create
         )
     load = Load(orders=tries, window=tries, mix=EVERYBODY_PAYS, completes=False, single=True)
     found = run_load(where, catalogue, load, run, progress)
@@ -77,7 +75,7 @@ def run_hot_sku(
         sku_id,
         tries,
         units,
-        found.count(State.CONFIRMED),
+        found.orders - sum(map(found.count, _NEVER_PROMISED)),
         found.count(State.REJECTED),
         found.seconds,
         found.create,

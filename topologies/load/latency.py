@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Latency(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Latency:
     """How long it took, in milliseconds; all zero when nothing was ``measured``."""
 
     measured: int

@@ -13,7 +13,7 @@ from schemas.inventory import (
     StockReceived,
 )
 from schemas.record import Record
-from streams.inventory.state import ENTRY_RETENTION_MS, Sku
+from streams.inventory.state import ENTRY_RETENTION_MS, Sku, StockEntry
 from streams.kernel.errors import InvalidMessage
 from streams.reservations.protocol import AMOUNT_MAX
 from tests.unit.inventory.warehouse import (
@@ -106,7 +106,7 @@ def test_a_ref_is_remembered_for_its_retention_and_then_forgotten() -> None:
     warehouse.wait(ENTRY_RETENTION_MS - 1)
     assert warehouse.send(restock(5)) == []
     assert warehouse.wait(1) == []
-    assert warehouse.entries() == []
+    assert warehouse.kept(StockEntry) == []
     warehouse.send(restock(5))
     assert warehouse.stock() == (2, 10, 0)
 

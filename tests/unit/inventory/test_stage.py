@@ -10,7 +10,7 @@ from schemas.codec import local_codec
 from schemas.inventory import StockReason
 from schemas.record import Record
 from schemas.stream import Tick
-from schemas.topics import INVENTORY_COMMANDS, INVENTORY_EVENTS, ORDER_COMMANDS
+from schemas.topics import INVENTORY_COMMANDS, INVENTORY_EVENTS, ORDER_COMMANDS, changelog
 from streams.engine.memory import MemoryHost
 from streams.inventory import facts
 from streams.inventory.decide import DECIDERS, STOCK_REASONS
@@ -34,9 +34,14 @@ from tests.unit.inventory.warehouse import (
 )
 
 PRIVATE = {facts.Repeated, facts.HoldForgotten, facts.EntryForgotten}
-CODEC = local_codec(
-    (*dict.fromkeys((*INVENTORY_COMMANDS.records, *INVENTORY_EVENTS.records, *INVENTORY.entities)),)
+RECORDS = dict.fromkeys(
+    (
+        *INVENTORY_COMMANDS.records,
+        *INVENTORY_EVENTS.records,
+        *changelog(INVENTORY.name, INVENTORY.entities).records,
+    )
 )
+CODEC = local_codec(tuple(RECORDS))
 
 
 def test_every_message_of_the_inbox_is_judged() -> None:
@@ -84,7 +89,7 @@ def test_an_alarm_of_a_record_without_a_timer_stops_the_worker() -> None:
 def test_every_kind_of_state_survives_its_encoding() -> None:
     warehouse = stocked(east=10)
     warehouse.send(try_(3), try_(1, "h2", "o2"), confirm("h2", "o2"), cancel("h3", "o3"))
-    kept = [record for _, _, record in warehouse.state]
+    kept = warehouse.kept()
     assert {type(record) for record in kept} == {Sku, Stock, StockHold, StockEntry}
     assert [CODEC.decode(CODEC.encode(record)) for record in kept] == kept
 
@@ -99,17 +104,17 @@ def test_a_takeover_after_any_message_ends_in_the_same_facts(checkpointed: int) 
         confirm("h2", "o2"),
     ]
 
-    def run(crash_after: int | None) -> list[Record]:
+    def run(*, crash: bool) -> list[Record]:
         host = MemoryHost([inventory_stage()], CODEC, partitions=1)
         for number, message in enumerate(messages):
             host.send(INVENTORY_COMMANDS.name, str(SKU), message)
             host.run()
             if number + 1 == checkpointed:
                 host.checkpoint()
-        if crash_after is not None:
+        if crash:
             host.crash()
         host.advance(3 * TTL_MS)  # the extended hold expires
         return host.facts(INVENTORY_EVENTS.name)
 
-    assert run(crash_after=checkpointed) == run(crash_after=None)
-    assert len(run(crash_after=None)) == 6
+    assert run(crash=True) == run(crash=False)
+    assert len(run(crash=False)) == 6

@@ -17,7 +17,7 @@ from schemas.record import Record
 from schemas.topics import INVENTORY_EVENTS, ORDER_COMMANDS
 from streams.engine.store import MemoryStore, PartitionState
 from streams.inventory.stage import inventory_stage
-from streams.inventory.state import Sku, Stock, StockEntry, StockHold
+from streams.inventory.state import Stock, StockHold
 
 SKU, SHOP, TRACE = 1001, 7, "0af7651916cd43dd8448eb211c80319c"
 START_MS = 1_790_000_000_000
@@ -29,7 +29,8 @@ class Warehouse:
 
     def __init__(self) -> None:
         self.stage = inventory_stage()
-        self.state = PartitionState(MemoryStore(self.stage.entities), self.stage.entities)
+        self.store = MemoryStore(self.stage.entities)
+        self.state = PartitionState(self.store, self.stage.entities)
         self.now_ms = START_MS
         self.published: list[Record] = []  # inventory.events
         self.answered: list[Record] = []  # order.commands
@@ -77,12 +78,10 @@ class Warehouse:
         self.published.clear()
         self.answered.clear()
 
-    def remembered(self) -> list[Record]:
-        """Return the state records that wait to be forgotten, or to expire."""
-        return [r for kind, _, r in self.state if kind not in (Sku, Stock)]
-
-    def entries(self) -> list[Record]:
-        return [record for kind, _, record in self.state if kind is StockEntry]
+    def kept(self, *kinds: type[Record]) -> list[Record]:
+        """Return the state records of some kinds (default: all)."""
+        kinds = kinds or self.stage.entities
+        return [record for kind in kinds for _, record in self.store.table(kind).items()]
 
 
 def stocked(*, east: int = 10, west: int = 0) -> Warehouse:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.errors import InvalidMessage
-from schemas.payment import PaymentReason
+from schemas.payment import GatewayStatus, PaymentReason
 from schemas.stream import Tick
 from streams.payments.facts import AnsweredAgain, PaymentNoted, PaymentsEnded
 from streams.payments.machine import PayState
@@ -59,27 +61,27 @@ def test_a_success_is_kept_and_the_order_is_told_the_public_fact(desk: Desk) -> 
     ("status", "state"), [(PENDING, PayState.PENDING), (UNKNOWN, PayState.UNKNOWN)]
 )
 def test_progress_is_noted_and_nobody_is_told(
-    desk: Desk, status: PayState, state: PayState
+    desk: Desk, status: GatewayStatus, state: PayState
 ) -> None:
     desk.take(pay())
     told = len(desk.outputs)
-    assert desk.take(says(status)) == [PaymentNoted(ORDER, "O1-1", state)]  # type: ignore[arg-type]
-    assert desk.take(says(status)) == []  # type: ignore[arg-type]
+    assert desk.take(says(status)) == [PaymentNoted(ORDER, "O1-1", state)]
+    assert desk.take(says(status)) == []
     assert len(desk.outputs) == told
 
 
 @pytest.mark.parametrize("status", [FAILED, CLOSED])
-def test_a_failure_is_told_once_with_the_gateways_reason(desk: Desk, status: PayState) -> None:
+def test_a_failure_is_told_once_with_the_gateways_reason(desk: Desk, status: GatewayStatus) -> None:
     desk.take(pay())
-    assert desk.take(says(status)) == [failed(2, status.value)]  # type: ignore[arg-type]
+    assert desk.take(says(status)) == [failed(2, status.value)]
     assert desk.told() == [failed(2, status.value)]
     assert desk.take(says(FAILED)) == []
     assert desk.take(says(CLOSED)) == []
 
 
 @pytest.mark.parametrize("status", [FAILED, CLOSED])
-def test_money_wins_over_a_failure_that_came_first(desk: Desk, status: PayState) -> None:
-    desk.take(pay(), says(status))  # type: ignore[arg-type]
+def test_money_wins_over_a_failure_that_came_first(desk: Desk, status: GatewayStatus) -> None:
+    desk.take(pay(), says(status))
     assert desk.take(says(SUCCEEDED)) == [succeeded(3)]
 
 
@@ -121,10 +123,10 @@ def test_the_same_request_after_its_attempt_was_closed_is_refused(desk: Desk) ->
         but(pay(), shop_id=8),
     ],
 )
-def test_the_same_number_with_another_body_is_a_conflict(desk: Desk, other: object) -> None:
+def test_the_same_number_with_another_body_is_a_conflict(desk: Desk, other: Any) -> None:
     desk.take(pay())
-    facts = desk.take(other)  # type: ignore[arg-type]
-    assert facts == [but(refused(1, pay(), PaymentReason.CONFLICT), shop_id=other.shop_id)]  # type: ignore[attr-defined]
+    facts = desk.take(other)
+    assert facts == [but(refused(1, pay(), PaymentReason.CONFLICT), shop_id=other.shop_id)]
     assert desk.told() == facts
 
 
@@ -167,11 +169,11 @@ def test_attempts_are_limited(desk: Desk) -> None:
     ],
 )
 def test_money_that_does_not_fit_the_attempt_is_not_kept(
-    desk: Desk, report: object, reason: PaymentReason
+    desk: Desk, report: Any, reason: PaymentReason
 ) -> None:
     desk.take(pay())
-    facts = desk.take(report)  # type: ignore[arg-type]
-    assert facts == [refused_report(1, report, reason)]  # type: ignore[arg-type]
+    facts = desk.take(report)
+    assert facts == [refused_report(1, report, reason)]
     assert desk.public()[-1] == facts[0]
     assert desk.told() == []
     assert desk.known().movements == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.payment import PaymentReason
@@ -86,10 +88,10 @@ def test_the_same_request_after_a_failure_is_answered_by_it_again(paid: Desk) ->
         but(refund(), shop_id=8),
     ],
 )
-def test_the_same_number_with_another_body_is_a_conflict(paid: Desk, other: object) -> None:
+def test_the_same_number_with_another_body_is_a_conflict(paid: Desk, other: Any) -> None:
     paid.take(refund())
-    facts = paid.take(other)  # type: ignore[arg-type]
-    assert [(f.reason, f.version) for f in facts] == [(PaymentReason.CONFLICT, 3)]  # type: ignore[attr-defined]
+    facts: list[Any] = [*paid.take(other)]
+    assert [(f.reason, f.version) for f in facts] == [(PaymentReason.CONFLICT, 3)]
     assert paid.told()[-1:] == facts
 
 
@@ -185,10 +187,10 @@ def test_a_success_wins_over_a_failure_that_came_first(paid: Desk) -> None:
     ],
 )
 def test_a_report_that_does_not_fit_the_refund_is_refused(
-    paid: Desk, report: object, reason: PaymentReason
+    paid: Desk, report: Any, reason: PaymentReason
 ) -> None:
     paid.take(refund())
-    assert paid.take(report) == [refused_report(3, report, reason)]  # type: ignore[arg-type]
+    assert paid.take(report) == [refused_report(3, report, reason)]
     assert paid.known().refunds[0].state == PayState.REQUESTED
 
 

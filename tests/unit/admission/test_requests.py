@@ -1,0 +1,113 @@
+"""What a client may ask of its order, and what changes stock from outside."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.inventory import AdjustStock, Restock, TryHold
+from schemas.order import CancelOrder, CompleteOrder, PayOrder, RefundOrder
+from schemas.record import Record
+from schemas.topics import INVENTORY_COMMANDS, INVENTORY_INTENTS, ORDER_COMMANDS, ORDER_INTENTS
+from streams.admission import InvalidIntent, ProblemCode, admit, derive_trace_id
+from streams.admission.entries import MAX_ENTRY_QTY, MAX_REF_LENGTH
+from streams.admission.fields import MAX_REASON_LENGTH
+from streams.kernel.stage import Output
+from streams.pricing import ListPrice
+
+NO = "0123456789ABCDEF"
+TRACE = "a" * 32
+
+
+class NoPrices:
+    def lookup(self, shop_id: int, sku_id: int) -> ListPrice | None:
+        raise AssertionError("nothing here has a price")
+
+
+PAY = PayOrder(NO, 7, 1_001, "wechat", TRACE)
+CANCEL = CancelOrder(NO, 7, 1_001, "", TRACE)
+COMPLETE = CompleteOrder(NO, 7, 1_001, TRACE)
+REFUND = RefundOrder(NO, 7, 1_001, "broken", TRACE)
+RESTOCK = Restock("D-1", 7, 5, "W1", 100, TRACE)
+ADJUST = AdjustStock("D-2", 7, 5, "W1", -3, "stock-take", TRACE)
+REQUESTS = [PAY, CANCEL, COMPLETE, REFUND]
+ENTRIES = [RESTOCK, ADJUST]
+
+
+def problems(message: Record) -> list[tuple[ProblemCode, str]]:
+    with pytest.raises(InvalidIntent) as error:
+        admit(message, NoPrices(), 0)
+    return [(problem.code, problem.field) for problem in error.value.problems]
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda record: type(record).__name__)
+def test_a_request_goes_to_the_orders_stage_under_its_order(request_: Record) -> None:
+    assert admit(request_, NoPrices(), 0) == Output(ORDER_COMMANDS.name, NO, request_)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda record: type(record).__name__)
+def test_an_entry_goes_to_the_inventory_stage_under_its_sku(entry: Record) -> None:
+    assert admit(entry, NoPrices(), 0) == Output(INVENTORY_COMMANDS.name, "5", entry)
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda record: type(record).__name__)
+def test_a_request_without_a_trace_gets_that_of_its_order(request_: Record) -> None:
+    bare = replace(request_, trace_id="")
+    traced = replace(request_, trace_id=derive_trace_id(NO))
+    assert admit(bare, NoPrices(), 0).message == traced
+
+
+def test_entries_without_a_trace_get_one_each() -> None:
+    bare = [replace(entry, trace_id="") for entry in (*ENTRIES, replace(RESTOCK, ref="D-3"))]
+    traces = {admit(entry, NoPrices(), 0).message.trace_id for entry in bare}  # type: ignore[attr-defined]  # both kinds have one
+    assert len(traces) == 3
+    assert all(len(trace) == 32 for trace in traces)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (replace(PAY, order_no="X"), [("BAD_ORDER_NO", "order_no")]),
+        (replace(PAY, order_no=NO.lower()), [("BAD_ORDER_NO", "order_no")]),
+        (replace(PAY, order_no=NO + "\n"), [("BAD_ORDER_NO", "order_no")]),
+        (replace(PAY, channel=""), [("BAD_CHANNEL", "channel")]),
+        (replace(PAY, channel="x" * 33), [("BAD_CHANNEL", "channel")]),
+        (
+            replace(COMPLETE, shop_id=0, user_id=0),
+            [("BAD_SHOP", "shop_id"), ("BAD_USER", "user_id")],
+        ),
+        (replace(CANCEL, reason="x" * (MAX_REASON_LENGTH + 1)), [("BAD_REASON", "reason")]),
+        (replace(REFUND, reason="a\x00b"), [("BAD_REASON", "reason")]),
+        (replace(REFUND, trace_id="A" * 32), [("BAD_TRACE", "trace_id")]),
+        (replace(RESTOCK, ref=""), [("BAD_ENTRY", "ref")]),
+        (replace(RESTOCK, ref="x" * (MAX_REF_LENGTH + 1)), [("BAD_ENTRY", "ref")]),
+        (replace(RESTOCK, shop_id=0), [("BAD_ENTRY", "shop_id")]),
+        (replace(RESTOCK, sku_id=0), [("BAD_ENTRY", "sku_id")]),
+        (replace(RESTOCK, warehouse_id=""), [("BAD_ENTRY", "warehouse_id")]),
+        (replace(RESTOCK, warehouse_id="a/b"), [("BAD_ENTRY", "warehouse_id")]),
+        (replace(RESTOCK, qty=0), [("BAD_ENTRY", "qty")]),
+        (replace(RESTOCK, qty=MAX_ENTRY_QTY + 1), [("BAD_ENTRY", "qty")]),
+        (replace(ADJUST, delta=0), [("BAD_ENTRY", "delta")]),
+        (replace(ADJUST, delta=-MAX_ENTRY_QTY - 1), [("BAD_ENTRY", "delta")]),
+        (replace(ADJUST, reason="x" * (MAX_REASON_LENGTH + 1)), [("BAD_ENTRY", "reason")]),
+        (replace(ADJUST, trace_id="1"), [("BAD_TRACE", "trace_id")]),
+        (
+            replace(ADJUST, ref="", sku_id=-1, delta=0),
+            [("BAD_ENTRY", "ref"), ("BAD_ENTRY", "sku_id"), ("BAD_ENTRY", "delta")],
+        ),
+        (TryHold("h", NO, 1, 1, 1, 1, 1, TRACE), [("NOT_AN_INTENT", "record")]),
+    ],
+)
+def test_what_is_malformed_is_refused_by_name(
+    message: Record, expected: list[tuple[str, str]]
+) -> None:
+    assert problems(message) == expected
+
+
+def test_everything_that_the_public_topics_may_carry_is_admitted_or_refused_by_its_fields() -> None:
+    samples = {type(message): message for message in (*REQUESTS, *ENTRIES)}
+    for kind in (*ORDER_INTENTS.records, *INVENTORY_INTENTS.records):
+        if kind in samples:
+            admit(samples[kind], NoPrices(), 0)
+        else:
+            assert kind.__name__ == "PlaceOrderIntent"

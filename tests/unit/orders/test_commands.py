@@ -1,0 +1,131 @@
+"""What a client's command means in each status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from schemas.order import CancelOrder, CompleteOrder, OrderRefused, PayOrder, RefundOrder
+from schemas.record import Record
+from streams.orders.commands import VERDICTS, Verdict, find
+from streams.orders.state import FINISHED, OrderStatus, status_of
+from tests.unit.orders.world import (
+    BUYER,
+    LIMITS,
+    NO,
+    SHOP,
+    TRACE,
+    World,
+    cancel,
+    cancelled,
+    complete,
+    completed,
+    created,
+    fulfilling,
+    paid,
+    pay,
+    refund,
+    refunded,
+    released,
+    reserving,
+    stock_refused,
+)
+
+COMMANDS: dict[type[Record], Callable[..., Record]] = {
+    PayOrder: pay,
+    CancelOrder: cancel,
+    CompleteOrder: complete,
+    RefundOrder: refund,
+}
+
+
+def _after(given: World, *messages: Record) -> World:
+    given.tell(*messages)
+    return given
+
+
+def _later(given: World, ms: int) -> World:
+    given.wait(ms)
+    return given
+
+
+WORLDS: dict[OrderStatus, Callable[[], World]] = {
+    OrderStatus.RESERVING: reserving,
+    OrderStatus.CREATED: lambda: created(channel=None),
+    OrderStatus.PAID: paid,
+    OrderStatus.FULFILLING: fulfilling,
+    OrderStatus.COMPLETED: completed,
+    OrderStatus.CANCELLING: lambda: _after(created(), cancel()),
+    OrderStatus.CANCELLED: cancelled,
+    OrderStatus.EXPIRED: lambda: _after(_later(created(), LIMITS.payment_window_ms), released()),
+    OrderStatus.REJECTED: lambda: _after(reserving(), stock_refused()),
+    OrderStatus.REFUNDING: lambda: _after(fulfilling(), refund()),
+    OrderStatus.REFUNDED: lambda: _after(fulfilling(), refund(), refunded()),
+    OrderStatus.PARKED: lambda: _later(paid(), LIMITS.step_budget_ms),
+}
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+@pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
+def test_a_command_is_judged_as_the_table_says(kind: type[Record], status: OrderStatus) -> None:
+    world = WORLDS[status]()
+    order = find(world.state, NO)
+    assert order is not None
+    assert status_of(order) is status
+    version = order.version
+
+    facts = world.tell(COMMANDS[kind]())
+    verdict = VERDICTS[kind][status]
+    if verdict is Verdict.ACCEPT:
+        assert facts
+        assert not any(isinstance(fact, OrderRefused) for fact in facts)
+    elif verdict is Verdict.REPEAT:
+        assert facts == []
+    else:
+        refused = OrderRefused(NO, version, SHOP, BUYER, kind.__name__, str(verdict.value), TRACE)
+        assert facts == [refused]
+        assert world.public() == [refused]
+
+
+def test_the_table_has_a_verdict_for_every_status() -> None:
+    assert set(VERDICTS) == set(COMMANDS)
+    assert all(set(verdicts) == set(OrderStatus) for verdicts in VERDICTS.values())
+
+
+def test_only_a_refund_is_accepted_of_a_finished_order() -> None:
+    accepted = {
+        (kind, status)
+        for kind, verdicts in VERDICTS.items()
+        for status in FINISHED
+        if verdicts[status] is Verdict.ACCEPT
+    }
+    assert accepted == {(RefundOrder, OrderStatus.COMPLETED)}
+
+
+@pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
+def test_an_unknown_order_is_refused(kind: type[Record]) -> None:
+    reason = "UNKNOWN_ORDER"
+    assert World().tell(COMMANDS[kind]()) == [
+        OrderRefused(NO, 0, SHOP, BUYER, kind.__name__, reason, TRACE)
+    ]
+
+
+@pytest.mark.parametrize("whose", [{"user_id": 9}, {"shop_id": 9}])
+@pytest.mark.parametrize("given", [created, fulfilling, completed])
+@pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
+def test_another_ones_order_is_refused_like_an_unknown_one(
+    kind: type[Record], given: Callable[[], World], whose: dict[str, int]
+) -> None:
+    world = given()
+    command = COMMANDS[kind](**whose)
+
+    assert world.tell(command) == World().tell(command)
+
+
+def test_a_refusal_carries_the_orders_trace_when_the_command_has_none() -> None:
+    world = paid()
+
+    (refused,) = world.tell(CancelOrder(NO, SHOP, BUYER, "no"))
+    assert isinstance(refused, OrderRefused)
+    assert refused.trace_id == TRACE

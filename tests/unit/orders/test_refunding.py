@@ -1,0 +1,177 @@
+"""Giving the payment of an order back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from schemas.inventory import CancelHold, ReleaseCause
+from schemas.order import OrderConfirmed, OrderParked, OrderRefunded, OrderRefunding
+from schemas.payment import PaymentReason, RequestRefund
+from schemas.record import Record
+from streams.orders.facts import HoldAnswered, RefundDelayed, RefundReasked, RefundWanted
+from streams.orders.state import FinishedOrder, HoldMark, Order, OrderStatus
+from tests.unit.orders.world import (
+    BUYER,
+    LIMITS,
+    NO,
+    PAY_NO,
+    SHOP,
+    TOTAL_FEN,
+    TRACE,
+    World,
+    completed,
+    deducted,
+    end_refused,
+    fulfilling,
+    hold_id,
+    paid,
+    payment_refused,
+    refund,
+    refund_failed,
+    refunded,
+    released,
+)
+
+
+def refunding(version: int, reason: str = "broken") -> OrderRefunding:
+    refund_no = f"{PAY_NO}-R1"
+    return OrderRefunding(
+        NO, version, SHOP, BUYER, PAY_NO, refund_no, TOTAL_FEN, "CNY", reason, TRACE
+    )
+
+
+def request(n: int = 1, reason: str = "broken") -> RequestRefund:
+    refund_no = f"{PAY_NO}-R{n}"
+    return RequestRefund(refund_no, PAY_NO, NO, SHOP, TOTAL_FEN, "CNY", reason, TRACE)
+
+
+def order_refunded(version: int, n: int = 1) -> OrderRefunded:
+    return OrderRefunded(NO, version, SHOP, BUYER, f"{PAY_NO}-R{n}", TOTAL_FEN, TRACE)
+
+
+@pytest.mark.parametrize(("given", "version"), [(fulfilling, 6), (completed, 7)])
+def test_a_refund_gives_the_whole_payment_back(given: Callable[[], World], version: int) -> None:
+    world = given()
+
+    assert world.tell(refund()) == [refunding(version)]
+    assert world.asked() == [request()]
+    assert world.tell(refunded()) == [order_refunded(version + 1)]
+    assert world.public() == [order_refunded(version + 1)]
+
+
+def test_after_a_refund_only_the_memory_of_the_order_is_left() -> None:
+    world = completed()
+    before = world.state.get(FinishedOrder, NO)
+    world.tell(refund())
+    assert world.state.get(FinishedOrder, NO) is None
+    world.tell(refunded())
+
+    after = world.state.get(FinishedOrder, NO)
+    assert world.state.get(Order, NO) is None
+    assert before is not None
+    assert after is not None
+    assert (after.outcome, after.version) == (OrderStatus.REFUNDED, 8)
+    assert (after.fingerprint, after.total_fen) == (before.fingerprint, before.total_fen)
+
+
+def test_refunding_twice_has_no_effect() -> None:
+    world = fulfilling()
+    world.tell(refund())
+
+    assert world.tell(refund()) == []
+    world.tell(refunded())
+    assert world.tell(refund()) == []
+    assert world.tell(refunded()) == []
+
+
+def test_a_refund_while_holds_are_confirmed_starts_when_they_are() -> None:
+    world = paid(1, 2)
+
+    assert world.tell(refund()) == [RefundWanted(NO, "broken")]
+    assert world.outputs == []
+    assert world.tell(refund()) == []
+    world.tell(deducted(1))
+    confirmed = OrderConfirmed(NO, 5, SHOP, BUYER, TRACE)
+    assert world.tell(deducted(2)) == [confirmed, refunding(6)]
+    assert world.asked() == [request()]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [end_refused("ConfirmHold", 1), released(1, ReleaseCause.EXPIRED)],
+    ids=["refused", "released"],
+)
+def test_a_hold_lost_after_payment_refunds_and_gives_the_others_back(answer: Record) -> None:
+    world = paid(1, 2, 3)
+    world.tell(deducted(2))
+
+    world.tell(answer)
+    assert world.public() == [refunding(5, "HOLD_LOST")]
+    assert world.asked() == [
+        request(reason="HOLD_LOST"),
+        CancelHold(hold_id(3), NO, SHOP, 3, "HOLD_LOST", TRACE),
+    ]
+    assert world.tell(released(3)) == []
+    assert world.tell(refunded()) == [order_refunded(6)]
+
+
+def test_a_wanted_refund_keeps_its_reason_when_a_hold_is_lost() -> None:
+    world = paid()
+    world.tell(refund())
+
+    assert world.tell(end_refused("ConfirmHold")) == [
+        HoldAnswered(NO, 0, HoldMark.RELEASED),
+        refunding(5),
+    ]
+
+
+def test_a_failed_refund_is_tried_under_the_next_number_after_a_while() -> None:
+    world = fulfilling()
+    world.tell(refund())
+
+    assert world.tell(refund_failed()) == [RefundDelayed(NO)]
+    assert world.outputs == []
+    assert world.tell(refund_failed()) == []
+    assert world.wait(LIMITS.step_timeout_ms) == [RefundReasked(NO)]
+    assert world.public() == []
+    assert world.asked() == [request(2)]
+    assert world.tell(refund_failed(f"{PAY_NO}-R1")) == []
+    assert world.tell(refunded(f"{PAY_NO}-R2")) == [order_refunded(7, 2)]
+
+
+def test_after_the_last_number_a_human_is_needed() -> None:
+    world = fulfilling()
+    world.tell(refund())
+    for n in range(1, LIMITS.refund_attempts):
+        world.tell(refund_failed(f"{PAY_NO}-R{n}"))
+        world.wait(LIMITS.step_timeout_cap_ms)
+
+    parked = OrderParked(NO, 7, SHOP, BUYER, "REFUNDING", "REFUND_FAILED", TRACE)
+    assert world.tell(refund_failed(f"{PAY_NO}-R{LIMITS.refund_attempts}")) == [parked]
+
+
+def test_a_refund_that_payments_refuses_parks_the_order_once() -> None:
+    world = fulfilling()
+    world.tell(refund())
+
+    no = payment_refused(PaymentReason.NOTHING_TO_REFUND, f"{PAY_NO}-R1")
+    parked = OrderParked(NO, 7, SHOP, BUYER, "REFUNDING", "REFUND_REFUSED", TRACE)
+    assert world.tell(no) == [parked]
+    assert world.tell(no) == []
+
+
+def test_money_that_is_back_after_all_ends_a_parked_refund() -> None:
+    world = fulfilling()
+    world.tell(refund(), payment_refused(PaymentReason.CONFLICT, f"{PAY_NO}-R1"))
+
+    assert world.tell(refunded()) == [order_refunded(8)]
+
+
+def test_answers_about_a_refund_that_nobody_asked_for_have_no_effect() -> None:
+    world = fulfilling()
+
+    assert world.tell(refunded()) == []
+    assert world.tell(refund_failed()) == []
+    assert world.tell(payment_refused(PaymentReason.UNKNOWN_REFUND, f"{PAY_NO}-R1")) == []
