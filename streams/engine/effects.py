@@ -49,7 +49,7 @@ Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 _POLL_S = 0.1
 _GATHER_S = 0.003  # a batch of one costs as much as a batch of ten
 _BATCH = 500
-_DELIVERIES_S = 0.005
+_DELIVERIES_S = 0.02
 _TRACE_ID_CHARS = 32  # W3C Trace Context, section 3.2.2.3
 
 
