@@ -44,7 +44,9 @@ def relays(prices: PriceList) -> tuple[Relay, ...]:
 
 def all_topics() -> tuple[Topic, ...]:
     """Return every topic of the pipeline, dead letters and changelogs included."""
+    # Facts have dead letters where an effect worker reads them: the gateway's.
     sources = [t for t in topics.PUBLIC if t.kind in (Kind.INTENTS, Kind.COMMANDS)]
+    sources.append(topics.PAYMENT_EVENTS)
     changelogs = [topics.changelog(stage.name, stage.entities) for stage in stages(OrderLimits())]
     return (*topics.PUBLIC, *map(topics.dead_letters, sources), *changelogs)
 

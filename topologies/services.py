@@ -42,6 +42,7 @@ def gateway(*arguments: str) -> Service:
     return Service(
         name="gateway",
         argv=command("gateway", *arguments),
+        ready=LogLine('"event": "assigned"'),
         after=("topics", "schemas"),
         ready_timeout_s=_START_LIMIT_S,
     )

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-import logging
-import sys
 from typing import NoReturn
 
-import structlog
 import uvloop
 
 from schemas import topics
@@ -16,6 +13,7 @@ from streams.engine.faust_host import FaustHost, HostSettings
 from streams.engine.metrics import EngineMetrics
 from streams.orders import OrderLimits
 from topologies.catalogue import Catalogue
+from topologies.logs import configure_logging
 from topologies.pipeline import all_records, relays, stages
 from topologies.settings import PipelineSettings
 from topologies.topics import incarnations
@@ -59,17 +57,3 @@ def run_worker(
         metrics,
     )
     host.run()
-
-
-def configure_logging() -> None:
-    """Log JSON lines to standard output; libraries speak up from warnings on."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )

@@ -55,7 +55,7 @@ def gateway(
     from deploy.errors import MissingError
     from schemas.registry import SchemasMissing
     from topologies.gateway import Faults, run_gateway
-    from topologies.worker import configure_logging
+    from topologies.logs import configure_logging
 
     try:
         faults = Faults(

@@ -21,7 +21,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         started.append((kafka, registry, faults, seed))
 
     monkeypatch.setattr("topologies.gateway.run_gateway", start)
-    monkeypatch.setattr("topologies.worker.configure_logging", lambda: None)
+    monkeypatch.setattr("topologies.logs.configure_logging", lambda: None)
     return started
 
 
