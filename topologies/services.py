@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from deploy.service import Exited, LogLine, Service
 
@@ -48,6 +48,9 @@ def gateway(*arguments: str) -> Service:
     )
 
 
-def pipeline(workers: int, env: Mapping[str, str] | None = None) -> tuple[Service, ...]:
+def pipeline(
+    workers: int, env: Mapping[str, str] | None = None, gateway_options: Sequence[str] = ()
+) -> tuple[Service, ...]:
     """Return everything that runs beside the servers: jobs, workers and the gateway."""
-    return (*setup(), *(worker(n, env) for n in range(1, workers + 1)), gateway())
+    numbers = range(1, workers + 1)
+    return (*setup(), *(worker(n, env) for n in numbers), gateway(*gateway_options))

@@ -120,6 +120,7 @@ class Auditor:
             "units_received": self.stock.received.total(),
             "units_adjusted": self.stock.adjusted.total(),
             "units_sold": self.stock.sold.total(),
+            "units_held": sum(shelf.held for shelf in self.stock.shelves.values()),
             "payments_kept": self._facts["PaymentSucceeded"],
             "payments_surplus": self._facts["PaymentSurplus"],
             "refunds": self._facts["RefundSucceeded"],

@@ -66,14 +66,15 @@ def audit(
         console.print(f"orderstream: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(3) from error
     if as_json:
-        print(json.dumps(_as_json(verdict)))
+        print(json.dumps(verdict_json(verdict)))
     else:
-        _show(verdict)
+        show(verdict)
     if not verdict.ok:
         raise typer.Exit(1)
 
 
-def _as_json(verdict: Verdict) -> dict[str, object]:
+def verdict_json(verdict: Verdict) -> dict[str, object]:
+    """Return the verdict as JSON-like values."""
     return {
         "ok": verdict.ok,
         "final": verdict.final,
@@ -96,7 +97,8 @@ def _as_json(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _show(verdict: Verdict) -> None:
+def show(verdict: Verdict) -> None:
+    """Print the counters, then ``auditor: ok`` or the violations."""
     for name, count in (verdict.counters | verdict.orders).items():
         print(f"{name:<20}{count:>16,}")
     for order_no, why in verdict.parked.items():

@@ -98,7 +98,7 @@ def load(
         if direct:
             with counting(console, "orders") as progress:
                 figures = closed_loop.run_bench(where, catalogue, bench, run, progress)
-            print(json.dumps(asdict(figures))) if as_json else _show_figures(figures)
+            print(json.dumps(asdict(figures))) if as_json else show_figures(figures)
             ok = figures.ok
         else:
             order = intents.Load(
@@ -114,7 +114,7 @@ def load(
             )
             with counting(console, "orders") as progress:
                 report = intents.run_load(where, catalogue, order, run, progress)
-            print(json.dumps(report.as_json())) if as_json else _show_report(report)
+            print(json.dumps(report.as_json())) if as_json else show_report(report)
             ok = report.ok
     if not ok:
         raise typer.Exit(1)
@@ -173,7 +173,8 @@ def _connected(kafka: str | None, registry: str | None) -> Iterator[Where]:
         raise MissingError(str(error)) from error
 
 
-def _show_report(report: Report) -> None:
+def show_report(report: Report) -> None:
+    """Print the final table of a load, its latencies, and what is missing."""
     from rich.console import Console
     from rich.table import Table
 
@@ -205,7 +206,8 @@ def _show_report(report: Report) -> None:
         print(f"missing: {report.missing_count - len(report.missing):,} more")
 
 
-def _show_figures(figures: Figures) -> None:
+def show_figures(figures: Figures) -> None:
+    """Print what a direct run measured."""
     print(
         f"{figures.orders:,} orders in {figures.seconds:.1f} s: {figures.per_second:,.0f} orders/s"
     )

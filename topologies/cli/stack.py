@@ -41,7 +41,6 @@ def up(
 
     from deploy import stack
     from deploy.progress import shown_on
-
     from topologies.services import pipeline
 
     servers = tuple(only.split(",")) if only else stack.ALL_SERVERS
