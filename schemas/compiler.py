@@ -40,14 +40,17 @@ _ZIGZAG = tuple((n >> 1) ^ -(n & 1) for n in range(128))
 
 def encode_long(value: int) -> bytes:
     """Encode any 64-bit integer; raise OverflowError beyond."""
+    if value >= 0:
+        n = value << 1
+        if n < _TABLE:
+            return _PLAIN[n]
+        if n < 1 << 28:
+            return _CONTINUED[n & 0x3FFF] + _PLAIN[n >> 14]
+        if n < 1 << 42:  # epoch milliseconds until 2039
+            return _CONTINUED[n & 0x3FFF] + _CONTINUED[n >> 14 & 0x3FFF] + _PLAIN[n >> 28]
     if not _MIN_LONG <= value <= _MAX_LONG:
         raise OverflowError(f"{value} does not fit a 64-bit Avro long")
-    n = (value << 1) ^ (value >> 63)
-    if n < 1 << 28:
-        return _CONTINUED[n & 0x3FFF] + _PLAIN[n >> 14] if n >= _TABLE else _PLAIN[n]
-    if n < 1 << 42:  # epoch milliseconds until 2039
-        return _CONTINUED[n & 0x3FFF] + _CONTINUED[n >> 14 & 0x3FFF] + _PLAIN[n >> 28]
-    return _varint(n)
+    return _varint((value << 1) ^ (value >> 63))
 
 
 def decode_long(value: bytes, at: int) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""The decisions: pure domains, the kernel they are written against, and the engine that runs them."""
+"""The decisions: pure domains, the kernel they stand on, and the engine that runs them."""

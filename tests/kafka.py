@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -43,9 +44,9 @@ def distinct(messages: Iterator[Message]) -> Iterator[Message]:
     """Drop what a stage sent again after a crash."""
     seen: dict[tuple[int, bytes], bytes] = {}
     for message in messages:
-        stamp = dict(message.headers() or ()).get(cause.HEADER)
+        stamp = cast(bytes | None, dict(message.headers() or ()).get(cause.HEADER))
         if stamp is not None:
-            channel, position = (message.partition(), stamp[:12]), stamp[12:]
+            channel, position = (cast(int, message.partition()), stamp[:12]), stamp[12:]
             if position <= seen.get(channel, b""):
                 continue
             seen[channel] = position

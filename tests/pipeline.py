@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from deploy.settings import DeploySettings
 from deploy.stack import Endpoints, Options, running
@@ -63,7 +63,7 @@ class Process:
                 stderr=output,
             )
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

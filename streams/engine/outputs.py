@@ -12,6 +12,7 @@ from streams.engine import cause
 from streams.engine.records import InboxRecord, Outbox
 from streams.kernel.stage import Output
 
+_SPEC_VERSION = ("ce_specversion", b"1.0")
 _TRACE_ID_CHARS = 32  # W3C Trace Context, section 3.2.2.3
 
 
@@ -25,8 +26,9 @@ class Outputs:
         self._encode = codec.encode
         self._outbox = outbox
         self._channel = channel
-        # The rest of a span id is offset and output index; "| 1" because it must not be all zero.
-        self._span_head = f"{channel[7] | 1:02x}{channel[11]:02x}"
+        # The rest of a span id is the offset; "| 1" because it must not be all zero.
+        self._span_head = f"{channel[7] | 1:02x}{channel[10]:02x}{channel[11]:02x}"
+        self._span: tuple[int, str, tuple[str, bytes]] = (-1, "", ("traceparent", b""))
         self._source = ("ce_source", f"/orderstream/{source}".encode())
         self._types: dict[type[Record], tuple[str, bytes]] = {}
         self._time: tuple[int, tuple[str, bytes]] = (-1, ("ce_time", b""))
@@ -40,21 +42,22 @@ class Outputs:
             self._last_value = self._encode(message)
             self._last = message
         stamp = self._channel + cause.pack_position(offset, index)
-        stamp_hex = stamp.hex()
-        headers: list[tuple[str, bytes]] = [(cause.HEADER, stamp)]
         trace_id: str = message.trace_id  # type: ignore[attr-defined]  # every message has one
-        if len(trace_id) == _TRACE_ID_CHARS:
-            # 10 hex digits of the offset and 2 of the index tell the spans of one trace apart.
-            span = f"{self._span_head}{stamp_hex[30:40]}{stamp_hex[46:]}"
-            headers.append(("traceparent", f"00-{trace_id}-{span}-01".encode()))
+        span = self._span
+        if span[0] != offset or span[1] != trace_id:
+            span = self._new_span(offset, trace_id)
         if is_fact:
-            headers += (
-                ("ce_specversion", b"1.0"),
-                ("ce_id", stamp_hex.encode()),
+            headers = [
+                (cause.HEADER, stamp),
+                span[2],
+                _SPEC_VERSION,
+                ("ce_id", stamp.hex().encode()),
                 self._source,
-                self._type(type(message)),
-                self._timestamp(now_ms),
-            )
+                self._types.get(type(message)) or self._type(type(message)),
+                self._time[1] if self._time[0] == now_ms else self._timestamp(now_ms),
+            ]
+        else:
+            headers = [(cause.HEADER, stamp), span[2]]
         self._outbox(topic, key, self._last_value, headers)
 
     def dead_letter(
@@ -72,14 +75,21 @@ class Outputs:
         ]
         self._outbox(topic.dead_letters, record.key, record.value, headers)
 
+    def _new_span(self, offset: int, trace_id: str) -> tuple[int, str, tuple[str, bytes]]:
+        """Return the trace context of one inbox record's outputs: applying it is the span.
+
+        A record without a proper trace id (a tick, a foreign one) starts a trace of its own.
+        """
+        span_id = f"{self._span_head}{offset & 0xFFFFFFFFFF:010x}"
+        known = trace_id if len(trace_id) == _TRACE_ID_CHARS else span_id * 2
+        self._span = (offset, trace_id, ("traceparent", f"00-{known}-{span_id}-01".encode()))
+        return self._span
+
     def _type(self, kind: type[Record]) -> tuple[str, bytes]:
-        header = self._types.get(kind)
-        if header is None:
-            header = self._types[kind] = ("ce_type", full_name(kind).encode())
+        header = self._types[kind] = ("ce_type", full_name(kind).encode())
         return header
 
     def _timestamp(self, now_ms: int) -> tuple[str, bytes]:
-        if self._time[0] != now_ms:
-            text = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
-            self._time = (now_ms, ("ce_time", text.replace("+00:00", "Z").encode()))
+        text = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        self._time = (now_ms, ("ce_time", text.replace("+00:00", "Z").encode()))
         return self._time[1]

@@ -45,7 +45,8 @@ def gateway(
     """Run the simulated payment gateway until SIGTERM.
 
     It answers to the channels sim (pays at once), sim-late, sim-never, sim-twice (charges twice)
-    and sim-decline; payments over other channels are left to others.
+    and sim-decline; payments over other channels are left to others. What it does is logged as
+    JSON lines.
 
     Example: orderstream gateway --slow-ms 50-400 --duplicate 0.1 --lost 0.02 --declined 0.05
 

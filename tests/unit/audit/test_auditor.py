@@ -127,6 +127,7 @@ def test_counters_say_what_happened() -> None:
         "units_received": 150,
         "units_adjusted": -3,
         "units_sold": 7,
+        "units_held": 2,
         "payments_kept": 5,
         "payments_surplus": 3,
         "refunds": 4,

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 from topologies.cli import build, main
 
 COMMANDS = [
-    command.callback.__name__ for command in build().registered_commands if command.callback
+    command.name or command.callback.__name__
+    for command in build().registered_commands
+    if command.callback
 ]
 
 
