@@ -48,6 +48,8 @@ def encode_long(value: int) -> bytes:
             return _CONTINUED[n & 0x3FFF] + _PLAIN[n >> 14]
         if n < 1 << 42:  # epoch milliseconds until 2039
             return _CONTINUED[n & 0x3FFF] + _CONTINUED[n >> 14 & 0x3FFF] + _PLAIN[n >> 28]
+    elif value >= -(_TABLE >> 1):
+        return _PLAIN[(~value << 1) | 1]
     if not _MIN_LONG <= value <= _MAX_LONG:
         raise OverflowError(f"{value} does not fit a 64-bit Avro long")
     return _varint((value << 1) ^ (value >> 63))

@@ -32,6 +32,7 @@ class Outputs:
         self._source = ("ce_source", f"/orderstream/{source}".encode())
         self._types: dict[type[Record], tuple[str, bytes]] = {}
         self._time: tuple[int, tuple[str, bytes]] = (-1, ("ce_time", b""))
+        self._second = (-1, "")
         self._last: Record | None = None
         self._last_value = b""
 
@@ -90,6 +91,9 @@ class Outputs:
         return header
 
     def _timestamp(self, now_ms: int) -> tuple[str, bytes]:
-        text = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
-        self._time = (now_ms, ("ce_time", text.replace("+00:00", "Z").encode()))
+        second, ms = divmod(now_ms, 1000)
+        if second != self._second[0]:
+            at = datetime.fromtimestamp(second, UTC)
+            self._second = (second, at.strftime("%Y-%m-%dT%H:%M:%S"))
+        self._time = (now_ms, ("ce_time", f"{self._second[1]}.{ms:03d}Z".encode()))
         return self._time[1]

@@ -39,7 +39,7 @@ from topologies.load.catalogue import Catalogue
 from topologies.load.clients import BATCH_WAIT_S, Kinds, Reader, Sender, Where, ends
 from topologies.load.latency import Latency, latency
 from topologies.load.payers import EVERYBODY_PAYS
-from topologies.load.shopping import purchases
+from topologies.load.shopping import BENCH_BASKET_SIZES, purchases
 
 Progress = Callable[[int, int], None]
 """Told (orders done, orders in all)."""
@@ -134,7 +134,14 @@ def admitted_orders(
     prices = _Prices(catalogue)
     encode = where.codec.encode
     now_ms = time.time_ns() // 1_000_000
-    shoppers = purchases(catalogue, EVERYBODY_PAYS, bench.seed, bench.exponent, single=bench.single)
+    shoppers = purchases(
+        catalogue,
+        EVERYBODY_PAYS,
+        bench.seed,
+        bench.exponent,
+        single=bench.single,
+        basket_sizes=BENCH_BASKET_SIZES,
+    )
     for purchase in islice(shoppers, bench.orders):
         intent = PlaceOrderIntent(
             shop_id=catalogue.shop_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, count
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from topologies.load.payers import Mix, Payer
 
 BASKET_SIZES = (0.60, 0.25, 0.08, 0.04, 0.03)
 """Share of baskets with 1, 2 ... 5 lines; the mean is 1.65."""
+BENCH_BASKET_SIZES = (0.70, 0.30)
+"""The baskets of the benches, 1.3 lines in the mean: those of other engines' benches."""
 QUANTITIES = (0.80, 0.15, 0.05)
 """Share of lines with 1, 2, 3 units."""
 BUYERS = 100_000
@@ -52,15 +54,21 @@ class Purchase(NamedTuple):
 
 
 def purchases(
-    catalogue: Catalogue, mix: Mix, seed: int, exponent: float = 1.0, single: bool = False
+    catalogue: Catalogue,
+    mix: Mix,
+    seed: int,
+    exponent: float = 1.0,
+    single: bool = False,
+    basket_sizes: Sequence[float] = BASKET_SIZES,
 ) -> Iterator[Purchase]:
     """Yield purchases without end; the lines of one are of different skus.
 
-    ``single``: every basket is one unit of one sku.
+    ``single``: every basket is one unit of one sku. ``basket_sizes``: the share of baskets with 1,
+    2 ... lines.
     """
     draw = random.Random(f"purchases {seed}")
     popularity = Popularity(len(catalogue.skus), exponent)
-    sizes, quantities = list(accumulate(BASKET_SIZES)), list(accumulate(QUANTITIES))
+    sizes, quantities = list(accumulate(basket_sizes)), list(accumulate(QUANTITIES))
     skus, most = catalogue.skus, len(catalogue.skus)
     for nth in count():
         size = 1 if single else min(most, _drawn(draw, sizes))
