@@ -87,7 +87,8 @@ class Kafka:
             classpath,
         )
         storage_tool = (*jvm[:1], "-XX:TieredStopAtLevel=1", *jvm[1:], "kafka.tools.StorageTool")
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id that begins with "-" would be taken for an option by the storage tool.
+        cluster_id = "o" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         format_log_dir = (*storage_tool, "format", "-t", cluster_id, "-c", str(properties))
         formatted = (log_dir / "meta.properties").exists()
         endpoint = f"127.0.0.1:{port}"

@@ -91,12 +91,19 @@ def decode_length(value: bytes, at: int) -> tuple[int, int]:
     return n, at
 
 
+_ENCODING: dict[str, Any] = {
+    "SMALL": SMALL,
+    "PLAIN": _PLAIN,
+    "CONTINUED": _CONTINUED,
+    "encode_long": encode_long,
+    "join": b"".join,
+}
+
+
 def compile_encoder(kind: type[R], prefix: bytes) -> Callable[[R], bytes]:
     """Return a function from a record of ``kind`` to ``prefix`` plus its Avro body."""
     scope: dict[str, Any] = {
-        "SMALL": SMALL,
-        "encode_long": encode_long,
-        "join": b"".join,
+        **_ENCODING,
         "prefix": prefix,
     }
     setup: list[str] = []
@@ -112,7 +119,12 @@ def _encode(
 ) -> list[str]:
     if annotation is int:
         setup.append(f"{name} = {source}")
-        return [f"SMALL[{name}] if 0 <= {name} < {_TABLE} else encode_long({name})"]
+        # Up to 27 bits without a call; amounts and identifiers seldom have more.
+        medium = f"CONTINUED[{name} << 1 & 0x3FFF] + PLAIN[{name} >> 13]"
+        return [
+            f"SMALL[{name}] if 0 <= {name} < {_TABLE} else "
+            + f"{medium} if 0 <= {name} < {1 << 27} else encode_long({name})"
+        ]
     if annotation is bool:
         return [f"b'\\1' if {source} else b'\\0'"]
     if annotation is str or annotation is bytes or is_enum(annotation):
@@ -137,7 +149,7 @@ def _encode(
 
 
 def _value_encoder(annotation: Any, name: str) -> Callable[[Any], bytes]:
-    scope: dict[str, Any] = {"SMALL": SMALL, "encode_long": encode_long, "join": b"".join}
+    scope = dict(_ENCODING)
     if is_record(annotation):
         return compile_encoder(annotation, b"")
     setup: list[str] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import orjson
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
@@ -92,7 +92,7 @@ class Registry:
             if error.http_status_code == _NOT_FOUND:
                 return None
             raise Retryable(f"the schema registry answers {error}") from error
-        except (OSError, httpx.HTTPError) as error:
+        except (OSError, httpx2.HTTPError) as error:
             raise Retryable(f"the schema registry is away: {error}") from error
         schema: dict[str, Any] = orjson.loads(text or "{}")
         return schema

@@ -18,9 +18,6 @@ from topologies.pipeline import all_records, relays, stages
 from topologies.settings import PipelineSettings
 from topologies.topics import incarnations
 
-# Live state is millions of records that hold no cycles; walking them costs seconds of pause.
-_GC_THRESHOLDS = (200_000, 50, 1_000)
-
 
 def run_worker(
     kafka: str, registry: str, settings: PipelineSettings, metrics_port: int | None = None
@@ -30,7 +27,7 @@ def run_worker(
     Raises SchemasMissing or TopicsMissing when the cluster is not set up.
     """
     configure_logging()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.disable()  # the host collects by itself, see FaustHost
     uvloop.install()
     codec = connected_codec(registry, all_records())
     prices = Catalogue(kafka, codec)

@@ -84,7 +84,11 @@ class PartitionFold:
                     f"gap in {self.stage.inbox.name}/{self.partition}: after offset {self.offset} "
                     f"came {offset}"
                 )
-            stamp = cause_of(record.headers)
+            headers = record.headers
+            # Our own outputs carry it first; others are searched.
+            stamp = (
+                headers[0][1] if headers and headers[0][0] == cause.HEADER else cause_of(headers)
+            )
             if stamp is not None and stamp[12:] <= seen.get(stamp[:12], b""):
                 self.dropped += 1
                 self.offset = offset

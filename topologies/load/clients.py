@@ -6,7 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import httpx
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from schemas.codec import PREFIX_BYTES, Codec
 from schemas.record import Record
@@ -30,8 +32,30 @@ class Where(NamedTuple):
 
 
 def connect(kafka: str, registry: str) -> Where:
-    """Return the system at these addresses; raises as `schemas.registry.connected_codec`."""
+    """Return the system at these addresses.
+
+    Raises LoadError when one of them does not answer, SchemasMissing when schemas have yet to be
+    registered.
+    """
+    _ask_registry(registry)
+    _ask_kafka(kafka)
     return Where(kafka, connected_codec(registry))
+
+
+def _ask_registry(url: str) -> None:
+    try:
+        httpx.get(f"{url}/subjects", timeout=_TIMEOUT_S, trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        raise LoadError(f"the schema registry at {url} does not answer: {error}") from error
+
+
+def _ask_kafka(kafka: str) -> None:
+    """Ask before anything is sent: a producer would hold its records and wait for minutes."""
+    client = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    try:
+        client.list_topics(timeout=_TIMEOUT_S)
+    except KafkaException as error:
+        raise LoadError(f"Kafka at {kafka} does not answer: {error}") from error
 
 
 class Sender:
@@ -52,7 +76,7 @@ class Sender:
                 # Called back for failures only: a call for each of thousands a second costs.
                 "delivery.report.only.error": True,
                 "on_delivery": self._not_delivered,
-                "log_level": 3,
+                "log_level": 2,  # what matters is raised
             }
         )
         self.produce = producer.produce
@@ -141,7 +165,7 @@ def _consumer(where: Where) -> Consumer:
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 5,
-            "log_level": 3,
+            "log_level": 2,  # what matters is raised
         }
     )
 
