@@ -123,7 +123,7 @@ def _encode(
         medium = f"CONTINUED[{name} << 1 & 0x3FFF] + PLAIN[{name} >> 13]"
         return [
             f"SMALL[{name}] if 0 <= {name} < {_TABLE} else "
-            + f"{medium} if 0 <= {name} < {1 << 27} else encode_long({name})"
+            f"{medium} if 0 <= {name} < {1 << 27} else encode_long({name})"
         ]
     if annotation is bool:
         return [f"b'\\1' if {source} else b'\\0'"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pymysql
 import pytest
 import redis
@@ -94,9 +94,9 @@ def test_kafka_commits_a_transaction(stack: Endpoints) -> None:
 
 def test_the_registry_refuses_a_schema_that_breaks_readers(stack: Endpoints) -> None:
     subject = f"{stack.registry}/subjects/stack-{uuid.uuid4().hex}"
-    with httpx.Client() as client:
+    with httpx2.Client() as client:
 
-        def register(fields: str) -> httpx.Response:
+        def register(fields: str) -> httpx2.Response:
             schema = f'{{"type":"record","name":"R","fields":[{fields}]}}'
             return client.post(f"{subject}/versions", json={"schema": schema}, timeout=10)
 
@@ -139,15 +139,15 @@ def test_data_is_kept_between_runs_and_wiped_when_fresh(home: Path) -> None:
             client.set("kept", "1")
         schema = {"schema": '{"type":"record","name":"R","fields":[]}'}
         url = "subjects/kept/versions"
-        first = httpx.post(f"{endpoints.registry}/{url}", json=schema, timeout=10).json()
+        first = httpx2.post(f"{endpoints.registry}/{url}", json=schema, timeout=10).json()
     with running(options) as endpoints:
         admin = AdminClient({"bootstrap.servers": endpoints.kafka})
         assert "kept" in admin.list_topics(timeout=10).topics
         with redis.Redis.from_url(endpoints.redis) as client:
             assert client.get("kept") == b"1"
-        again = httpx.post(f"{endpoints.registry}/{url}", json=schema, timeout=10).json()
+        again = httpx2.post(f"{endpoints.registry}/{url}", json=schema, timeout=10).json()
         assert again["id"] == first["id"]
-        assert httpx.get(f"{endpoints.registry}/subjects", timeout=10).json() == ["kept"]
+        assert httpx2.get(f"{endpoints.registry}/subjects", timeout=10).json() == ["kept"]
     fresh = Options(servers=("redis",), data_dir=home, fresh=True)
     with running(fresh) as endpoints, redis.Redis.from_url(endpoints.redis) as client:
         assert client.get("kept") is None

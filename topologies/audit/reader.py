@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import fastavro
-import httpx
+import httpx2
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from topologies.audit.auditor import Auditor, Verdict
@@ -91,14 +91,14 @@ def registry_schemas(url: str) -> Schemas:
     def schema(schema_id: int) -> Any:
         if schema_id not in parsed:
             try:
-                answer = httpx.get(
+                answer = httpx2.get(
                     f"{url.rstrip('/')}/schemas/ids/{schema_id}",
                     timeout=_TIMEOUT_S,
                     trust_env=False,
                 )
                 text = answer.raise_for_status().json()["schema"]
                 parsed[schema_id] = fastavro.parse_schema(json.loads(text))
-            except (httpx.HTTPError, ValueError, KeyError) as error:
+            except (httpx2.HTTPError, ValueError, KeyError) as error:
                 raise ReadError(
                     f"the registry at {url} has no schema {schema_id}: {error}; name the registry "
                     "of these facts by --registry or ORDERSTREAM_REGISTRY"

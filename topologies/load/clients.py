@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import httpx
+import httpx2
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -44,8 +44,8 @@ def connect(kafka: str, registry: str) -> Where:
 
 def _ask_registry(url: str) -> None:
     try:
-        httpx.get(f"{url}/subjects", timeout=_TIMEOUT_S, trust_env=False).raise_for_status()
-    except httpx.HTTPError as error:
+        httpx2.get(f"{url}/subjects", timeout=_TIMEOUT_S, trust_env=False).raise_for_status()
+    except httpx2.HTTPError as error:
         raise LoadError(f"the schema registry at {url} does not answer: {error}") from error
 
 
