@@ -120,11 +120,9 @@ def _encode(
     if annotation is int:
         setup.append(f"{name} = {source}")
         # Up to 27 bits without a call; amounts and identifiers seldom have more.
-        medium = f"CONTINUED[{name} << 1 & 0x3FFF] + PLAIN[{name} >> 13]"
-        return [
-            f"SMALL[{name}] if 0 <= {name} < {_TABLE} else "
-            f"{medium} if 0 <= {name} < {1 << 27} else encode_long({name})"
-        ]
+        small = f"SMALL[{name}] if 0 <= {name} < {_TABLE}"
+        medium = f"CONTINUED[{name} << 1 & 0x3FFF] + PLAIN[{name} >> 13] if 0 <= {name} < {1 << 27}"
+        return [f"{small} else {medium} else encode_long({name})"]
     if annotation is bool:
         return [f"b'\\1' if {source} else b'\\0'"]
     if annotation is str or annotation is bytes or is_enum(annotation):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import fastavro
-import httpx
+import httpx2
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -37,7 +37,7 @@ class Facts:
         self.topic = f"audit-{uuid.uuid4().hex}"
         self.admin = AdminClient({"bootstrap.servers": stack.kafka})
         self.admin.create_topics([NewTopic(self.topic, PARTITIONS)])[self.topic].result()
-        answer = httpx.post(
+        answer = httpx2.post(
             f"{stack.registry}/subjects/outside.audit.StockReceived/versions",
             json={"schema": json.dumps(SCHEMA)},
             trust_env=False,
