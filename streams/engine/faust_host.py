@@ -368,7 +368,7 @@ class FaustHost:
         """Collect what became garbage since the last checkpoint; never look at it again.
 
         Automatic collection is off: it walks the whole live state, which holds no cycles, and takes
-        a fifth of the throughput (docs/adr/0004). Cycles come from the event loop and die young.
+        time in proportion (docs/adr/0004). Cycles come from the event loop and die young.
         """
         gc.collect(0)
         gc.freeze()

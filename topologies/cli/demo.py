@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from deploy.stack import Endpoints
     from topologies.audit.auditor import Verdict
 
-_PAYMENT_WINDOW_MS = 12_000  # short, so that the unpaid orders are seen to expire
-_PAYERS = "pay=85,late=4,never=3,twice=3,cancel=3,decline=2"
+_PAYMENT_WINDOW_MS = 10_000  # short, so that the unpaid orders are seen to expire
+_PAYERS = "pay=90,late=3,never=2,twice=2,cancel=2,decline=1"
 _GATEWAY_FAULTS = ("--duplicate", "0.03", "--reordered", "0.03", "--lost", "0.01")
-_SKUS, _UNITS = 1_000, 1_500  # the most popular skus sell out
+_SKUS, _UNITS = 1_000, 2_000  # the most popular skus sell out
 _SETTLE_S = 60.0
 
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    orders: Annotated[int, typer.Option(min=1, help="How many orders to place.")] = 12_000,
+    orders: Annotated[int, typer.Option(min=1, help="How many orders to place.")] = 11_500,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed makes the same shop and buyers.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
