@@ -44,7 +44,12 @@ class FaustHostUnderTest:
         self._codec = local_codec(RECORDS)
         self._group = f"toy-{time.monotonic_ns():x}"
         self._producer = Producer(
-            {"bootstrap.servers": kafka, "partitioner": "murmur2_random", "linger.ms": 2}
+            {
+                "bootstrap.servers": kafka,
+                "enable.idempotence": True,  # or a retry right after a topic was made reorders
+                "partitioner": "murmur2_random",
+                "linger.ms": 2,
+            }
         )
         self._log = Path(tempfile.mkdtemp(prefix="toy-worker-"), "worker.log")
         self._worker: subprocess.Popen[bytes] | None = None
