@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import faust
 import structlog
@@ -232,9 +232,10 @@ class FaustHost:
         source, partition = owned.source, owned.tp.partition
         incarnation = self._incarnations[owned.tp.topic]
         if source.name not in self._stages:
-            owned.fold = PartitionRelay(source, self._codec, incarnation, partition, self._producer)  # type: ignore[arg-type]
+            relay = cast(Relay, source)
+            owned.fold = PartitionRelay(relay, self._codec, incarnation, partition, self._producer)
             return
-        stage: Stage = source  # type: ignore[assignment]
+        stage = cast(Stage, source)
         topic = changelog_topic(stage.name, stage.entities).name
         owned.log = CheckpointLog(
             self._settings.kafka, self._settings.group, stage, topic, partition
