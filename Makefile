@@ -8,6 +8,7 @@ help: ## Show this list
 
 bootstrap: ## Make .venv from the lock (needs only Python 3.11 or 3.12)
 	@sh deploy/bootstrap.sh
+	@$(BIN)/python -m deploy.native
 
 servers: bootstrap ## Bring the servers' files into the cache (once, about 340 MB)
 	@$(BIN)/orderstream doctor --fetch

@@ -15,13 +15,14 @@ from typing import Any, Protocol
 import msgspec
 from fastavro import parse_schema, schemaless_reader
 
-from schemas.compiler import compile_decoder, compile_encoder
-from schemas.derivation import avro_schema, by_name
+from schemas import wire
+from schemas.derivation import avro_schema, by_name, layout
 from schemas.errors import InvalidMessage
 from schemas.record import Record
 
-_Decoder = Callable[[bytes, int], tuple[Record, int]]
+_Reader = Callable[[bytes], tuple[Record, int]]
 PREFIX_BYTES = 5
+_PREFIX = struct.Struct(">bI")
 
 
 class SchemaLookup(Protocol):
@@ -38,16 +39,16 @@ class Codec:
         self._ids = dict(ids)
         self._lookup = lookup
         self._kinds = by_name(ids)
-        self._encoders: dict[type[Record], Callable[[Any], bytes]] = {}
-        self._decoders: dict[bytes, _Decoder] = {}
+        self._layouts: dict[type[Record], wire.Layout] = {}
+        self._by_prefix: dict[bytes, wire.Layout] = {}
+        self._readers: dict[bytes, _Reader] = {}  # of schemas that are not this process's own
         for kind, schema_id in ids.items():
-            prefix = struct.pack(">bI", 0, schema_id)
-            self._encoders[kind] = compile_encoder(kind, prefix)
-            self._decoders[prefix] = compile_decoder(kind)
+            own = layout(kind, _PREFIX.pack(0, schema_id))
+            self._layouts[kind] = self._by_prefix[own.prefix] = own
 
     def encode(self, record: Record) -> bytes:
         """Return the wire bytes of ``record``; KeyError when its type is not registered."""
-        return self._encoders[type(record)](record)
+        return wire.encode(self._layouts[type(record)], record)
 
     def decode(self, value: bytes | None) -> Record:
         """Return the record in ``value``.
@@ -57,9 +58,14 @@ class Codec:
         """
         if value is None:
             raise InvalidMessage("NO_VALUE", "the record has no value")
-        decoder = self._decoders.get(value[:PREFIX_BYTES]) or self._resolve(value)
+        own = self._by_prefix.get(value[:PREFIX_BYTES])
+        reader = self._resolve(value) if own is None else None
+        record: Record
         try:
-            record, end = decoder(value, PREFIX_BYTES)
+            if own is not None:
+                record, end = wire.decode(own, value, PREFIX_BYTES)
+            elif reader is not None:
+                record, end = reader(value)
         except (IndexError, ValueError, EOFError, TypeError, OverflowError) as error:
             raise InvalidMessage("MALFORMED_VALUE", f"not the schema it names: {error}") from error
         if end != len(value):
@@ -70,11 +76,14 @@ class Codec:
         """Return the id under which ``kind`` is written."""
         return self._ids[kind]
 
-    def _resolve(self, value: bytes) -> _Decoder:
+    def _resolve(self, value: bytes) -> _Reader:
         if len(value) < PREFIX_BYTES or value[0] != 0:
             raise InvalidMessage("NOT_AVRO", "a value starts with 0x00 and a 4-byte schema id")
         prefix = value[:PREFIX_BYTES]
-        schema_id = struct.unpack(">bI", prefix)[1]
+        known = self._readers.get(prefix)
+        if known is not None:
+            return known
+        schema_id = _PREFIX.unpack(prefix)[1]
         schema = self._lookup(schema_id)
         if schema is None:
             raise InvalidMessage("UNKNOWN_SCHEMA", f"the registry has no schema {schema_id}")
@@ -82,19 +91,20 @@ class Codec:
         kind = self._kinds.get(name)
         if kind is None:
             raise InvalidMessage("UNKNOWN_RECORD", f"{name} (schema {schema_id}) is not known here")
-        return self._decoders.setdefault(prefix, _resolving_decoder(schema, kind))
+        reader = self._readers[prefix] = _resolving_reader(schema, kind)
+        return reader
 
 
-def _resolving_decoder(writer: dict[str, Any], kind: type[Record]) -> _Decoder:
+def _resolving_reader(writer: dict[str, Any], kind: type[Record]) -> _Reader:
     writer_schema, reader_schema = parse_schema(writer), parse_schema(avro_schema(kind))
 
-    def decode(value: bytes, at: int) -> tuple[Record, int]:
+    def read(value: bytes) -> tuple[Record, int]:
         stream = io.BytesIO(value)
-        stream.seek(at)
+        stream.seek(PREFIX_BYTES)
         fields = schemaless_reader(stream, writer_schema, reader_schema)
         return msgspec.convert(fields, kind), stream.tell()
 
-    return decode
+    return read
 
 
 def local_codec(kinds: Mapping[type[Record], int] | tuple[type[Record], ...]) -> Codec:

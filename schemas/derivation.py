@@ -11,8 +11,15 @@ from typing import Any
 import msgspec
 import orjson
 
+from schemas import wire
 from schemas.record import Record, full_name
 
+_FORMS: dict[type, int] = {
+    str: wire.TEXT,
+    int: wire.LONG,
+    bool: wire.BOOLEAN,
+    bytes: wire.BYTES,
+}
 _SCALARS: dict[type, str] = {str: "string", int: "long", bool: "boolean", bytes: "bytes"}
 
 
@@ -73,6 +80,35 @@ def by_name(kinds: Iterable[type[Record]]) -> dict[str, type[Record]]:
         if index.setdefault(full_name(kind), kind) is not kind:
             raise ValueError(f"two record types are called {full_name(kind)}")
     return index
+
+
+def layout(kind: type[Record], prefix: bytes = b"") -> wire.Layout:
+    """Return how ``kind`` is laid out on the wire after ``prefix``; raise TypeError as above."""
+    own = wire.Layout(wire.RECORD, prefix)
+    own.kind = kind
+    for field in fields(kind):
+        own.add(field.name, _layout(field.annotation))
+    return own
+
+
+def _layout(annotation: Any) -> wire.Layout:
+    if annotation in _FORMS:
+        return wire.Layout(_FORMS[annotation])
+    if is_enum(annotation):
+        own = wire.Layout(wire.ENUM)
+        own.members = {member.value: member for member in annotation}
+        return own
+    if is_record(annotation):
+        return layout(annotation)
+    for form, inner in (
+        (wire.ARRAY, element(annotation)),
+        (wire.OPTIONAL, optional(annotation)),
+    ):
+        if inner is not None:
+            own = wire.Layout(form)
+            own.inner = _layout(inner)
+            return own
+    raise TypeError(f"{annotation!r} has no Avro type; see schemas/record.py for those that have")
 
 
 def _record(kind: type[Record], defined: set[str]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Outputs:
     ) -> None:
         """Append the original record, with where it stood and why nobody understood it."""
         headers = [
-            *((name, value) for name, value in record.headers if name != cause.HEADER),
+            *[header for header in record.headers if header[0] != cause.HEADER],
             (cause.HEADER, self._channel + cause.pack_position(record.offset, index)),
             ("dlq_topic", topic.name.encode()),
             ("dlq_partition", str(partition).encode()),
