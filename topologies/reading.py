@@ -28,7 +28,7 @@ Place: TypeAlias = tuple[str, int]
 _TIMEOUT_S = 30.0
 _BATCH_RECORDS = 10_000  # ~300 bytes each: 3 MB a call
 _BATCH_WAIT_S = 0.05
-_STALL_S = 30.0  # longer than a broker's restart
+STALL_S = 30.0  # longer than a broker's restart
 
 
 class ReadStalled(Exception):
@@ -79,8 +79,8 @@ def read(kafka: str, wanted: Iterable[str] | Mapping[Place, Span]) -> Iterator[M
                 del left[place]
             if batch:
                 heard_s = time.monotonic()
-            elif time.monotonic() - heard_s > _STALL_S:
-                raise ReadStalled(f"nothing came from {kafka} for {_STALL_S:g} s: is it still up?")
+            elif time.monotonic() - heard_s > STALL_S:
+                raise ReadStalled(f"nothing came from {kafka} for {STALL_S:g} s: is it still up?")
 
 
 class Reader:
