@@ -48,6 +48,10 @@ class Sent(NamedTuple):
     at: tuple[int, int] | None = None
 
 
+_Made = tuple[str, bytes | None, bytes | None, Headers]
+"""The same while it waits: a plain tuple costs a third."""
+
+
 class Difference(NamedTuple):
     """A finding about the output ``output`` of the inbox record at ``offset``."""
 
@@ -71,7 +75,7 @@ class Comparer:
         self.counts: Counter[Kind] = Counter()
         self.first: Difference | None = None
         self._partition_of = partition_of
-        self._replayed: dict[bytes, Sent] = {}
+        self._replayed: dict[bytes, _Made] = {}
         self._recorded: dict[bytes, tuple[Place, StoredRecord]] = {}
         self._highest: dict[Place, bytes] = {}
         self._digests: dict[bytes, int] = {}
@@ -96,9 +100,9 @@ class Comparer:
         raw_key = key.encode() if isinstance(key, str) else key
         found = self._recorded.pop(stamp, None)
         if found is None:
-            self._replayed[stamp] = Sent(topic, raw_key, value, headers)
+            self._replayed[stamp] = (topic, raw_key, value, headers)
         else:
-            self._compare(stamp, topic, raw_key, value, headers, *found)
+            self._compare(stamp, (topic, raw_key, value, headers), *found)
 
     def take(self, stamp: bytes, place: Place, record: StoredRecord) -> None:
         """Take an output that stands at ``place``; ``stamp`` is its cause."""
@@ -111,13 +115,13 @@ class Comparer:
         if made is None:
             self._recorded[stamp] = (place, record)
         else:
-            self._compare(stamp, made.topic, made.key, made.value, made.headers, place, record)
+            self._compare(stamp, made, place, record)
 
     def settle(self, applied: int) -> None:
         """Judge what waits: all outputs of inbox offsets below ``applied`` are in by now."""
         limit = cause.pack_position(applied, 0)
         for stamp in [s for s in self._replayed if s[cause.CHANNEL_BYTES :] < limit]:
-            self._differ(Kind.MISSING, stamp, None, self._replayed.pop(stamp))
+            self._differ(Kind.MISSING, stamp, None, Sent(*self._replayed.pop(stamp)))
         for stamp in [s for s in self._recorded if s[cause.CHANNEL_BYTES :] < limit]:
             self._differ(Kind.SURPLUS, stamp, _recorded(*self._recorded.pop(stamp)), None)
 
@@ -131,9 +135,10 @@ class Comparer:
         for stamp in [s for s in self._recorded if s[cause.CHANNEL_BYTES :] < limit]:
             self._differ(Kind.SURPLUS, stamp, _recorded(*self._recorded.pop(stamp)), None)
         for stamp, made in list(self._replayed.items()):
-            place = (made.topic, self._partition_of(made.topic, made.key or b""))
+            topic, key, _, _ = made
+            place = (topic, self._partition_of(topic, key or b""))
             if stamp[cause.CHANNEL_BYTES :] < self._highest.get(place, b""):
-                self._differ(Kind.MISSING, stamp, None, self._replayed.pop(stamp))
+                self._differ(Kind.MISSING, stamp, None, Sent(*self._replayed.pop(stamp)))
 
     def failed(self, offset: int, error: Exception) -> None:
         """Take note that the replay could not apply the inbox record at ``offset``."""
@@ -145,33 +150,24 @@ class Comparer:
         self._replayed.clear()
         self._recorded.clear()
 
-    def _compare(
-        self,
-        stamp: bytes,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
-        place: Place,
-        record: StoredRecord,
-    ) -> None:
+    def _compare(self, stamp: bytes, made: _Made, place: Place, record: StoredRecord) -> None:
+        topic, key, value, headers = made
+        _, _, found_key, found_value, found_headers = record
         self.compared += 1
         digests = self._digests
-        digests[stamp] = hash((record.key, record.value, *record.headers))
+        digests[stamp] = hash((found_key, found_value, *found_headers))
         if len(digests) >= _REMEMBERED:
             self._digests_before, self._digests = digests, {}
         if (
-            record.value != value
-            or record.key != key
+            found_value != value
+            or found_key != key
             or place[0] != topic
-            or (record.headers != headers and list(record.headers) != list(headers))
+            or (found_headers != headers and list(found_headers) != list(headers))
         ):
-            replayed = Sent(topic, key, value, headers)
-            self._differ(Kind.DIFFERS, stamp, _recorded(place, record), replayed)
+            self._differ(Kind.DIFFERS, stamp, _recorded(place, record), Sent(*made))
         elif key is not None and self._partition_of(topic, key) != place[1]:
-            replayed = Sent(topic, key, value, headers)
             why = f"its key belongs on partition {self._partition_of(topic, key)}"
-            self._differ(Kind.MISPLACED, stamp, _recorded(place, record), replayed, why)
+            self._differ(Kind.MISPLACED, stamp, _recorded(place, record), Sent(*made), why)
 
     def _take_resent(self, stamp: bytes, place: Place, record: StoredRecord) -> None:
         """Judge a record that receivers drop: it must be what was sent the first time."""
