@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+import structlog
+from confluent_kafka import KafkaException
 
 from schemas.catalog import SkuDelisted, SkuListed
 from schemas.codec import Codec
 from schemas.errors import InvalidMessage, Retryable
 from schemas.topics import CATALOG_EVENTS
 from streams.pricing import ListPrice
+from topologies.reading import Reader, spans
 
-_READ_RECORDS = 5_000
 _READ_WAIT_S = 0.2
 _LOAD_TIMEOUT_S = 60.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,7 @@ class Catalogue:
     def __init__(self, kafka: str, codec: Codec) -> None:
         self._codec = codec
         self._prices: dict[tuple[int, int], ListPrice] = {}
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": kafka,
-                "group.id": "unused: partitions are assigned by hand",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-            }
-        )
+        self._kafka = kafka
         self._loaded = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="catalogue", daemon=True)
@@ -66,20 +61,20 @@ class Catalogue:
         return len(self._prices)
 
     def _follow(self) -> None:
-        metadata = self._consumer.list_topics(CATALOG_EVENTS.name, timeout=_LOAD_TIMEOUT_S)
-        partitions = list(metadata.topics[CATALOG_EVENTS.name].partitions)
-        self._consumer.assign([TopicPartition(CATALOG_EVENTS.name, p, 0) for p in partitions])
-        unread = set(partitions)
-        while not self._stopping.is_set():
-            for message in self._consumer.consume(_READ_RECORDS, _READ_WAIT_S):
-                error = message.error()
-                if error is None:
+        held = spans(self._kafka, [CATALOG_EVENTS.name])
+        starts = {place: span.first for place, span in held.items()}
+        with Reader(self._kafka, starts) as reader:
+            while not self._stopping.is_set():
+                try:
+                    batch = reader.batch(wait_s=_READ_WAIT_S)
+                except KafkaException as error:
+                    # Prices stand while the broker is away; it is asked again and again.
+                    log.warning("catalogue_unreadable", why=str(error))
+                    continue
+                for message in batch:
                     self._take(message.value())
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    unread.discard(message.partition())
-            if not unread:
-                self._loaded.set()
-        self._consumer.close()
+                if starts and reader.at_end >= starts.keys():
+                    self._loaded.set()
 
     def _take(self, value: bytes | None) -> None:
         if value is None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Message
 
 from schemas.codec import Codec
 from schemas.errors import InvalidMessage, Retryable
 from schemas.record import full_name
-
-_TIMEOUT_S = 10.0
-_READ_RECORDS = 5_000
+from topologies import reading
 
 
 @dataclass(frozen=True)
@@ -41,40 +39,12 @@ def read(kafka: str, topics: list[str]) -> Iterator[DeadLetter]:
 
     One that a worker wrote again after a crash is yielded once.
     """
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka,
-            "group.id": "unused: partitions are assigned by hand",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-        }
-    )
-    try:
-        known = consumer.list_topics(timeout=_TIMEOUT_S).topics
-        assigned = [
-            TopicPartition(topic, partition, 0)
-            for topic in topics
-            if topic in known
-            for partition in known[topic].partitions
-        ]
-        consumer.assign(assigned)
-        seen: set[str] = set()
-        unread = len(assigned)
-        while unread:
-            for message in consumer.consume(_READ_RECORDS, 0.1):
-                error = message.error()
-                if error is None:
-                    letter = _letter(message)
-                    if letter.at not in seen:
-                        seen.add(letter.at)
-                        yield letter
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    unread -= 1
-                else:
-                    raise KafkaException(error)
-    finally:
-        consumer.close()
+    seen: set[str] = set()
+    for message in reading.read(kafka, topics):
+        letter = _letter(message)
+        if letter.at not in seen:
+            seen.add(letter.at)
+            yield letter
 
 
 def _letter(message: Message) -> DeadLetter:

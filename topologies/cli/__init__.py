@@ -9,9 +9,21 @@ import sys
 import typer
 
 from deploy.errors import DeployError, FetchError, MissingError
-from topologies.cli import audit, bench, demo, dlq, gateway, load, schemas, stack, topics, worker
+from topologies.cli import (
+    audit,
+    bench,
+    demo,
+    dlq,
+    gateway,
+    load,
+    replay,
+    schemas,
+    stack,
+    topics,
+    worker,
+)
 
-COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, dlq, bench)
+COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, replay, dlq, bench)
 """One module per family of commands; each has ``register(app)`` and imports lazily."""
 
 
