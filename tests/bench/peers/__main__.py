@@ -22,6 +22,7 @@ from tests.bench.peers.figures import Measured, Ratio, Sheet, latencies, ratios
 from tests.bench.peers.workload import Basket, baskets
 from topologies.load.clients import run_name
 
+_KNOWN = {engine.name: engine for engine in engines()}
 _READY_PATIENCE_S = 90.0
 _WARMUP_WINDOW = 2_000
 _PACED_WARMUP_S = 5.0
@@ -31,7 +32,7 @@ _PACED_ORDERS_MARGIN = 2  # the last order of a run is due exactly at its end
 def main(
     peers: Annotated[
         str, typer.Option(help="Engines, by commas: ours,faust,quix,kstreams-alo,kstreams-eos.")
-    ] = ",".join(engine.name for engine in engines()),
+    ] = ",".join(_KNOWN),
     windows: Annotated[str, typer.Option(help="Windows of the closed loops.")] = "2000,4000",
     rate: Annotated[int, typer.Option(min=0, help="Orders a second, open loop; 0: none.")] = 1_000,
     runs: Annotated[int, typer.Option(min=1, help="Closed loops at each window.")] = 3,
@@ -49,9 +50,8 @@ def main(
 
     Exit codes: 0 measured, and every engine did its work; 1 one lost, doubled or miscounted.
     """
-    known = {engine.name: engine for engine in engines()}
     wanted = peers.split(",")
-    if unknown := set(wanted) - set(known):
+    if unknown := set(wanted) - set(_KNOWN):
         raise typer.BadParameter(f"no such engine: {', '.join(sorted(unknown))}")
     bench = Bench(
         console=Console(stderr=True),
@@ -65,7 +65,7 @@ def main(
         threads=threads,
     )
     sheets: dict[str, Sheet] = {}
-    for engine in (known[name] for name in wanted):
+    for engine in (_KNOWN[name] for name in wanted):
         sheet = bench.measure(engine)
         if sheet is not None:
             sheets[engine.name] = sheet
@@ -170,6 +170,7 @@ class Bench:
             f"   pay {pay.p50_ms:.0f}/{pay.p99_ms:.0f} ms"
             f"   cores: engine {cores:.2f}, driver {outcome.driver_s / outcome.seconds:.2f}",
             highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -200,7 +201,7 @@ def show(sheets: dict[str, Sheet], compared: list[Ratio]) -> None:
     for one in compared:
         verdict = {True: "[green]holds[/]", False: "[red]falls short[/]", None: ""}[one.holds]
         line = f"  {one.peer:<14}{one.what:<28}{one.ratio:>7.2f}   {one.wanted:<12} {verdict}"
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _write(out: Path, sheets: dict[str, Sheet]) -> None:
@@ -212,4 +213,6 @@ def _write(out: Path, sheets: dict[str, Sheet]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

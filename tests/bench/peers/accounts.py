@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import cycle, islice
+from typing import cast
 
 from tests.bench.peers.driver import ends, order_number, reader
 from tests.bench.peers.workload import INVENTORY_EVENTS, UNITS, Basket, Wire
@@ -60,6 +61,7 @@ def deductions(kafka: str, wire: Wire, expected: int) -> Iterable[tuple[str, str
             quiet = 0 if messages else quiet + 1
             read += len(messages)
             for message in messages:
-                yield (message.key().decode(), *wire.deducted(message.value()))
+                sku, value = cast(bytes, message.key()), cast(bytes, message.value())
+                yield (sku.decode(), *wire.deducted(value))
     finally:
         consumer.close()

@@ -12,8 +12,9 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import cast
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from tests.bench.peers.workload import (
     ORDER_COMMANDS,
@@ -171,7 +172,7 @@ class _Driver:
                 now = time.perf_counter()
         self._sent = max(self._sent, due)
 
-    def _take(self, messages: Sequence[object], now: float, measure_from: float) -> None:
+    def _take(self, messages: Sequence[Message], now: float, measure_from: float) -> None:
         created_begin, paid_begin, run, states = (
             self._created_begin,
             self._paid_begin,
@@ -180,7 +181,7 @@ class _Driver:
         )
         produce = self._producer.produce
         for message in messages:
-            key, value = message.key(), message.value()
+            key, value = cast(bytes, message.key()), cast(bytes, message.value())
             if not key.startswith(run):
                 continue
             index = int(key[-_NUMBER_DIGITS:])

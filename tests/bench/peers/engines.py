@@ -70,7 +70,7 @@ def engines() -> tuple[Engine, ...]:
             "faust",
             "plain Faust 0.15.3",
             lambda: (sys.executable, str(_HERE / "plain_faust.py"), "worker", "--without-web"),
-            _plain_topics,
+            _faust_topics,
             rate=300.0,  # it cannot do 1,000
         ),
         Engine("quix", "Quix Streams 3.28.1", _quix_command, _plain_topics),
@@ -159,10 +159,18 @@ def running(
 # --- topics ---------------------------------------------------------------------------------------
 
 
-def _plain_topics(kafka: str) -> None:
+def _plain_topics(kafka: str, *changelogs: str) -> None:
+    compacted = {"cleanup.policy": "compact"}
+    wanted = [NewTopic(name, PARTITIONS, 1) for name in TOPICS]
+    wanted += [NewTopic(name, PARTITIONS, 1, config=compacted) for name in changelogs]
     admin = AdminClient({"bootstrap.servers": kafka})
-    for made in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in TOPICS]).values():
+    for made in admin.create_topics(wanted).values():
         made.result()
+
+
+def _faust_topics(kafka: str) -> None:
+    """Make its changelogs too: it makes them itself, and dies of an order that comes first."""
+    _plain_topics(kafka, *(f"peers-plain-faust-{table}-changelog" for table in ("orders", "stock")))
 
 
 def _our_topics(kafka: str) -> None:

@@ -20,7 +20,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
-class Incoming(Deserializer):
+class Incoming(Deserializer):  # type: ignore[misc]  # untyped where mypy runs: not installed
     """MessagePack in."""
 
     def __call__(self, value: bytes, ctx: Any) -> Any:
@@ -28,7 +28,7 @@ class Incoming(Deserializer):
         return _decode(value)
 
 
-class Outgoing(Serializer):
+class Outgoing(Serializer):  # type: ignore[misc]  # as above
     """MessagePack out; a step's output is (topic, key, message)."""
 
     def __call__(self, value: Any, ctx: Any) -> bytes:
