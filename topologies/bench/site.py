@@ -131,13 +131,15 @@ class Site:
             time.sleep(_LOOK_AGAIN_S)
 
     def used(self) -> dict[str, Usage]:
-        """Return what the workers, together, the broker and this process have used so far."""
+        """Return what the workers and the broker have used so far.
+
+        The processor time of the workers is added up; the memory is that of the largest.
+        """
         each = [usage(worker.process.pid) for worker in self.workers]
         pids = {one.name: one.process.pid for one in stack.status(self._folder) if one.process}
         return {
             "worker": Usage(sum(u.cpu_s for u in each), max((u.peak_mb for u in each), default=0)),
             "broker": usage(pids["kafka"]),
-            "driver": usage(os.getpid()),
         }
 
     def log_bytes(self) -> dict[str, int]:

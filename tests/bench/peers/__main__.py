@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -76,6 +77,10 @@ def main(
         raise typer.Exit(1)
 
 
+class Lost(Exception):
+    """Orders did not come to their end: what would be measured after that means nothing."""
+
+
 class Bench:
     """Measures engines one after the other, all in the same way."""
 
@@ -128,29 +133,34 @@ class Bench:
                 cores = (alive.cpu_s() - cpu_s) / outcome.seconds
                 done.append((label, outcome.orders))
                 self._say(name, outcome, cores)
-                if outcome.missing or outcome.repeated:
-                    sheet.wrong.append(
-                        f"{name}: {outcome.missing} orders missing, {outcome.repeated} events twice"
-                    )
+                if outcome.repeated:
+                    sheet.wrong.append(f"{name}: {outcome.repeated:,} events came again")
+                if outcome.missing:
+                    raise Lost(f"{name}: {outcome.missing:,} orders were never paid")
                 return Measured(outcome, cores)
 
-            first = run("first order", Plan(1, window=1, patience_s=_READY_PATIENCE_S))
-            if first.outcome.missing:
+            try:
+                self._all_runs(engine, sheet, run)
+                sheet.wrong += self._mistakes(engine, kafka, done)
+            except Lost as lost:
+                sheet.wrong.append(str(lost))
                 self._console.print(alive.log_tail(), highlight=False, markup=False)
-                return sheet
-            seconds = self._closed.seconds * 2
-            run("warm-up", Plan(self._warmup, window=_WARMUP_WINDOW, seconds=seconds))
-            for window in self._windows:
-                plan = Plan(self._closed.orders, window=window, seconds=self._closed.seconds)
-                sheet.closed[window] = [run(f"window {window:,}", plan) for _ in range(self._runs)]
-            rate = min(self._rate, engine.rate or self._rate)
-            if rate:
-                sheet.paced[rate] = [run(f"{rate:g} a second", self._paced(rate))]
             sheet.peak_mb = alive.peak_mb()
-            sheet.wrong += self._mistakes(engine, kafka, done)
         for wrong in sheet.wrong:
             self._console.print(f"  [red]wrong[/]: {wrong}", highlight=False)
         return sheet
+
+    def _all_runs(self, engine: Engine, sheet: Sheet, run: Callable[[str, Plan], Measured]) -> None:
+        seconds, orders = self._closed.seconds, self._closed.orders
+        run("first order", Plan(1, window=1, patience_s=_READY_PATIENCE_S))
+        run("warm-up", Plan(self._warmup, window=_WARMUP_WINDOW, seconds=2 * seconds))
+        for window in self._windows:
+            plan = Plan(orders, window=window, seconds=seconds)
+            for _ in range(self._runs):
+                sheet.closed.setdefault(window, []).append(run(f"window {window:,}", plan))
+        rate = min(self._rate, engine.rate or self._rate)
+        if rate:
+            sheet.paced[rate] = [run(f"{rate:g} a second", self._paced(rate))]
 
     def _paced(self, rate: float) -> Plan:
         orders = int(rate * self._paced_seconds) + _PACED_ORDERS_MARGIN
@@ -182,7 +192,7 @@ def show(sheets: dict[str, Sheet], compared: list[Ratio]) -> None:
     )
     for column in table.columns[1:]:
         column.justify = "right"
-    for sheet in sheets.values():
+    for name, sheet in sheets.items():
         cells = [f"{sheet.per_second(window):,.0f}" for window in windows]
         rate = next(iter(sheet.paced), 0.0)
         found = latencies(sheet.paced.get(rate, []))
@@ -193,7 +203,7 @@ def show(sheets: dict[str, Sheet], compared: list[Ratio]) -> None:
             f"{found['pay_p50_ms']:.0f}/{found['pay_p99_ms']:.0f}",
             f"{cores[0]:.2f}" if cores else "",
         ]
-        table.add_row(sheet.title, *cells)
+        table.add_row(name, *cells)
     console = Console()
     console.print(table)
     if compared:

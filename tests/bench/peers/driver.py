@@ -27,6 +27,7 @@ from topologies.load.latency import Latency, latency
 
 _BATCH, _BATCH_WAIT_S = 2_000, 0.005
 _POLL_EVERY = 500
+_TURNS, _PROLONGED = 3, 4  # the first turn of a window is not measured
 _NUMBER_DIGITS = 8  # of an order's number, after its run's
 _TIMEOUT_S, _LEADER_WAIT_S = 10.0, 0.1  # a topic that was just made has no leaders yet
 _ONLY_CRITICAL = 2  # level of librdkafka's own messages: what matters is raised
@@ -38,7 +39,8 @@ _SENT, _CREATED, _PAID = 0, 1, 2
 class Plan:
     """A run: at most ``orders`` orders, ``window`` open at a time or else ``rate`` a second.
 
-    Sending ends after ``seconds``; then all that is open is awaited for ``patience_s`` at most
+    Sending ends after ``seconds``, but a window is turned over a few times however slow the engine
+    is, within a multiple of that time. Then all that is open is awaited, for ``patience_s`` at most
     without any news. Latencies of orders sent in the first ``warmup_s`` do not count.
     """
 
@@ -129,7 +131,7 @@ class _Driver:
         is_sending = True
         while is_sending or self._paid < self._sent:
             now = clock()
-            is_sending = self._sent < plan.orders and now - started < plan.seconds
+            is_sending = self._sent < plan.orders and not self._is_enough(now - started)
             if is_sending:
                 self._send(self._due(now - started), now)
             self._producer.poll(0)
@@ -156,6 +158,12 @@ class _Driver:
             seconds=clock() - started,
             driver_s=time.process_time() - cpu_s,
         )
+
+    def _is_enough(self, elapsed_s: float) -> bool:
+        plan = self._plan
+        if elapsed_s < plan.seconds:
+            return False
+        return self._paid >= _TURNS * plan.window or elapsed_s >= _PROLONGED * plan.seconds
 
     def _due(self, elapsed_s: float) -> int:
         plan = self._plan
