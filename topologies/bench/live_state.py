@@ -109,8 +109,9 @@ def fill(
     codec = where.codec
     orders = list(admitted_orders(where, catalogue, Bench(_SAMPLE_ORDERS), run))
     kept = sample(codec, orders, catalogue, run, partitions)
-    cloneable = sum(one.order_no is not None for some in kept.values() for one in some)
-    clones = -(-records // cloneable)
+    every = [one for some in kept.values() for one in some]
+    of_orders = sum(one.order_no is not None for one in every)
+    clones = max(1, -(-(records - (len(every) - of_orders)) // of_orders))  # rounded up
     written = 0
     for stage in stages(OrderLimits()):
         topic = changelog(stage.name, stage.entities).name
