@@ -30,7 +30,7 @@ _INTERNAL = "__"  # how the names of Kafka's own topics begin
 
 
 class Takeover(NamedTuple):
-    """What the workers loaded since their last assignment, and how long that took."""
+    """What was loaded since the last assignment, and how long that took: stage partitions only."""
 
     partitions: int
     records: int
@@ -54,17 +54,7 @@ class Worker:
 
     def takeover(self) -> Takeover:
         """Return what it took over since its last assignment, so far."""
-        assigned_s = ended_s = 0.0
-        partitions = records = 0
-        for entry in self._entries():
-            if entry["event"] == "assigned":
-                assigned_s = ended_s = _seconds(entry)
-                partitions = records = 0
-            elif entry["event"] == "took_over":
-                ended_s = max(ended_s, _seconds(entry))
-                partitions += 1
-                records += entry["records"]
-        return Takeover(partitions, records, ended_s - assigned_s)
+        return takeover(self._log.read_text(errors="replace"))
 
     def kill(self) -> None:
         """End it by SIGKILL."""
@@ -83,12 +73,6 @@ class Worker:
         """Raise StartError, with the end of its log, when it has ended."""
         if self.process.poll() is not None:
             raise StartError(f"a worker ended: {self._log.read_text(errors='replace')[-2000:]}")
-
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        for line in self._log.read_text(errors="replace").splitlines():
-            # The last line may be half written.
-            if line.startswith("{") and line.endswith("}"):
-                yield json.loads(line)
 
 
 class Site:
@@ -172,6 +156,24 @@ def site(progress: Progress | None) -> Iterator[Site]:
                 for worker in place.workers:
                     if worker.process.poll() is None:
                         worker.stop()
+
+
+def takeover(log: str) -> Takeover:
+    """Return what a worker took over since its last assignment, by its log."""
+    assigned_s = ended_s = 0.0
+    partitions = records = 0
+    for line in log.splitlines():
+        if not (line.startswith("{") and line.endswith("}")):  # a library's, or half written
+            continue
+        entry = json.loads(line)
+        if entry["event"] == "assigned":
+            assigned_s = ended_s = _seconds(entry)
+            partitions = records = 0
+        elif entry["event"] == "took_over":
+            ended_s = max(ended_s, _seconds(entry))
+            partitions += 1
+            records += entry["records"]
+    return Takeover(partitions, records, ended_s - assigned_s)
 
 
 def _seconds(entry: dict[str, Any]) -> float:
