@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: bootstrap check clean demo help lock servers test
+.PHONY: bench-peers bootstrap check clean demo help lock servers test
 
 BIN := .venv/bin
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bootstrap: ## Make .venv from the lock (needs only Python 3.11 or 3.12)
 	@sh deploy/bootstrap.sh
@@ -18,6 +18,9 @@ demo: bootstrap ## Start everything, run orders through it, show what happened
 
 test: servers ## Run all tests, on real servers
 	@$(BIN)/pytest
+
+bench-peers: servers ## Measure this engine beside Faust, Quix Streams and Kafka Streams (10 minutes)
+	@$(BIN)/python -m tests.bench.peers
 
 check: bootstrap ## Format, lint, types, import rules and unit tests, in under a minute
 	$(BIN)/ruff format --check .

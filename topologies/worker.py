@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from typing import NoReturn
 
 import uvloop
@@ -20,10 +21,15 @@ from topologies.topics import incarnations
 
 
 def run_worker(
-    kafka: str, registry: str, settings: PipelineSettings, metrics_port: int | None = None
+    kafka: str,
+    registry: str,
+    settings: PipelineSettings,
+    metrics_port: int | None = None,
+    only: Sequence[str] = (),
 ) -> NoReturn:
     """Run a worker until SIGTERM; JSON lines about what it does go to standard output.
 
+    ``only`` these stages, and no admission; by default everything.
     Raises SchemasMissing or TopicsMissing when the cluster is not set up.
     """
     configure_logging()
@@ -39,6 +45,11 @@ def run_worker(
         from prometheus_client import start_http_server
 
         start_http_server(metrics_port, "127.0.0.1", metrics.registry)
+    chosen = [
+        stage
+        for stage in stages(OrderLimits(payment_window_ms=settings.payment_window_ms))
+        if not only or stage.name in only
+    ]
     host = FaustHost(
         HostSettings(
             kafka,
@@ -47,8 +58,8 @@ def run_worker(
             heartbeat_interval_s=settings.session_timeout_s / 3,
             checkpoint_interval_s=settings.checkpoint_interval_s,
         ),
-        stages(OrderLimits(payment_window_ms=settings.payment_window_ms)),
-        relays(prices),
+        chosen,
+        () if only else relays(prices),
         codec,
         identities,
         metrics,

@@ -106,12 +106,12 @@ def test_the_driver_that_plays_the_gateway_also_gives_back_what_it_paid_too_late
     bring_stock(system.where, catalogue, name, inside=True)
     pay, waited = closed_loop._Driver._pay, False
 
-    def pay_late(driver: closed_loop._Driver, value: bytes) -> None:
+    def pay_late(driver: closed_loop._Driver, index: int) -> None:
         nonlocal waited
         if not waited:
             waited = True
             time.sleep(6)  # all orders so far expire
-        pay(driver, value)
+        pay(driver, index)
 
     monkeypatch.setattr(closed_loop._Driver, "_pay", pay_late)
 

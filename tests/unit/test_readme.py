@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"^orderstream [^#\n]+", README, re.M)))
 LINKS = sorted(set(re.findall(r"\]\(([^)#]+)\)", README)))
-TARGETS = sorted(set(re.findall(r"\bmake ([a-z]+)", README)))
+TARGETS = sorted(set(re.findall(r"\bmake ([a-z][a-z-]*)", README)))
 
 
 @pytest.mark.parametrize("line", COMMANDS)

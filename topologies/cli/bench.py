@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-_SKUS, _UNITS = 10_000, 1_000_000
-_WINDOWS = (2_000, 4_000)
+_PARTS = ("closed", "paced", "bytes", "hot", "takeover")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,68 +24,61 @@ def _group() -> None:
 
 
 def core(
-    orders: Annotated[int, typer.Option(min=1000, help="Orders of each run.")] = 60_000,
+    only: Annotated[
+        str, typer.Option(help="Parts to measure, by commas: closed,paced,bytes,hot,takeover.")
+    ] = ",".join(_PARTS),
+    orders: Annotated[int, typer.Option(min=1000, help="Orders of each closed loop.")] = 60_000,
     rate: Annotated[int, typer.Option(min=1, help="Orders a second of the open loop.")] = 1_000,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of the loops.")] = 1,
+    tries: Annotated[int, typer.Option(min=1000, help="Tries to hold the hot sku.")] = 200_000,
+    entities: Annotated[
+        int, typer.Option(min=1000, help="Live records before the takeover.")
+    ] = 1_000_000,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
-    """Measure create and pay through a fresh broker and worker, the driver playing the gateway.
+    """Measure the pipeline through fresh servers and workers, the driver playing the gateway.
 
-    Closed loop at windows of 2,000 and 4,000 orders, then an open loop at a rate. The first sixth
-    of each run warms up. Broker, worker and driver share this machine; nothing else should run.
+    Servers, workers and driver share this machine; nothing else should run. In all: seven minutes.
 
-    Example: orderstream bench core --json figures.json
+    closed    orders/s, create and pay, with windows of 2,000 and 4,000 open orders; processor time
+              for an order and peak memory of worker, broker and driver
 
-    Exit codes: 0 measured; 1 an order did not come to its end; 3 something is missing.
+    paced     P50 and P99 of create and of pay at --rate orders a second
+
+    bytes     size of all topics' logs on disk for an order, and of the facts alone, over the loops
+
+    hot       reservations decided a second on one sku, all --tries waiting in the inventory stage's
+              inbox; its worker runs that stage only
+
+    takeover  from the assignment of all partitions, with --entities live records, to the last one
+              loaded; then two workers under --rate, one is killed: the longest that any order
+              waited for its decision
+
+    The first sixth of each loop and of the tries warms up.
+
+    Example: orderstream bench core --only closed,paced --json figures.json
+
+    Exit codes: 0 measured; 1 an order did not come to its end, or a unit was promised twice; 3
+    something is missing.
     """
-    from contextlib import ExitStack
-
     from rich.console import Console
 
-    from deploy import stack
-    from deploy.progress import shown_on
-    from topologies.cli import load
-    from topologies.cli.progress import counting
-    from topologies.load.catalogue import make_catalogue
-    from topologies.load.clients import connect, run_name
-    from topologies.load.closed_loop import Bench, Figures, run_bench
-    from topologies.load.stocking import bring_stock
-    from topologies.services import setup, worker
+    from topologies.bench.core import Core
 
-    console = Console(stderr=True)
-    figures: dict[str, Figures] = {}
-    with ExitStack() as ending:
-        services = (*setup(), *(worker(n) for n in range(1, workers + 1)))
-        with shown_on(console) as progress:
-            options = stack.Options(
-                servers=("kafka", "registry"), services=services, progress=progress
-            )
-            endpoints = ending.enter_context(stack.running(options))
-        where = connect(endpoints.kafka, endpoints.registry)
-        catalogue = make_catalogue(_SKUS, _UNITS, seed=1)
-        bring_stock(where, catalogue, run_name(), inside=True)
-        runs = {f"window {window:,}": Bench(orders, window) for window in _WINDOWS}
-        runs[f"{rate:,} a second"] = Bench(min(orders, 30 * rate), rate=float(rate))
-        for name, plan in runs.items():
-            warm = Bench(plan.orders, plan.window, plan.rate, warmup=plan.orders // 6)
-            with counting(console, name) as counted:
-                figures[name] = run_bench(where, catalogue, warm, run_name(), counted)
-            print(f"--- {name}")
-            load.show_figures(figures[name])
-    closed = [figures[f"window {window:,}"].per_second for window in _WINDOWS]
-    paced = figures[f"{rate:,} a second"]
-    summary = {
-        "closed_loop_orders_per_s": max(closed),
-        **{f"closed_loop_orders_per_s_at_{w}": s for w, s in zip(_WINDOWS, closed, strict=True)},
-        f"create_p50_ms_at_{rate}": paced.create.p50_ms,
-        f"create_p99_ms_at_{rate}": paced.create.p99_ms,
-        f"pay_p50_ms_at_{rate}": paced.pay.p50_ms,
-        f"pay_p99_ms_at_{rate}": paced.pay.p99_ms,
-    }
+    parts = only.split(",")
+    if unknown := set(parts) - set(_PARTS):
+        raise typer.BadParameter(f"no such part: {', '.join(sorted(unknown))}", param_hint="only")
+    bench = Core(Console(stderr=True), orders, rate, workers)
+    if {"closed", "paced", "bytes"} & set(parts):
+        bench.loops(closed="closed" in parts, paced="paced" in parts, size="bytes" in parts)
+    if "hot" in parts:
+        bench.hot(tries)
+    if "takeover" in parts:
+        bench.takeover(entities)
     if out is not None:
-        out.write_text(json.dumps(summary, indent=2) + "\n")
+        out.write_text(json.dumps(bench.figures, indent=2) + "\n")
     print("---")
-    for key, value in summary.items():
+    for key, value in bench.figures.items():
         print(f"{key:<36}{value:>12,.1f}")
-    if not all(one.ok for one in figures.values()):
+    if not bench.ok:
         raise typer.Exit(1)

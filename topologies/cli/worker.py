@@ -18,6 +18,13 @@ def worker(
     metrics_port: Annotated[
         int | None, typer.Option(help="Serve Prometheus metrics on 127.0.0.1 at this port.")
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these stages, by commas, and no admission. All workers of a group must run "
+            "the same: set ORDERSTREAM_GROUP too."
+        ),
+    ] = None,
 ) -> None:
     """Run the stages until SIGTERM; start as many as you like, they share the partitions.
 
@@ -32,11 +39,18 @@ def worker(
     """
     from deploy.errors import MissingError
     from schemas.registry import SchemasMissing
+    from streams.orders import OrderLimits
+    from topologies.pipeline import stages
     from topologies.settings import PipelineSettings
     from topologies.topics import TopicsMissing
     from topologies.worker import run_worker
 
+    chosen = only.split(",") if only else []
+    if unknown := set(chosen) - {stage.name for stage in stages(OrderLimits())}:
+        raise typer.BadParameter(f"no such stage: {', '.join(sorted(unknown))}", param_hint="only")
     try:
-        run_worker(kafka_address(kafka), registry_url(registry), PipelineSettings(), metrics_port)
+        run_worker(
+            kafka_address(kafka), registry_url(registry), PipelineSettings(), metrics_port, chosen
+        )
     except (SchemasMissing, TopicsMissing) as error:
         raise MissingError(str(error)) from error

@@ -1,0 +1,180 @@
+"""A place to measure at: a fresh broker and registry, and workers to be watched and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deploy import stack
+from deploy.artifacts import Progress
+from deploy.errors import StartError
+from deploy.process import dying_with
+from deploy.settings import DeploySettings
+from topologies.load.clients import Where, connect
+from topologies.load.usage import Usage, usage
+from topologies.services import command, setup
+
+_START_LIMIT_S = 120.0
+_STOP_LIMIT_S = 30.0
+_LOOK_AGAIN_S = 0.05
+_INTERNAL = "__"  # how the names of Kafka's own topics begin
+
+
+class Takeover(NamedTuple):
+    """What was loaded since the last assignment, and how long that took: stage partitions only."""
+
+    partitions: int
+    records: int
+    seconds: float
+
+
+class Worker:
+    """A worker process; what it does is read from its log."""
+
+    def __init__(self, endpoints: stack.Endpoints, log: Path, arguments: Sequence[str]) -> None:
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command("worker", *arguments),
+                env={**os.environ, **endpoints.environ()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=dying_with(os.getpid()),
+            )
+
+    def takeover(self) -> Takeover:
+        """Return what it took over since its last assignment, so far."""
+        return takeover(self._log.read_text(errors="replace"))
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it as a supervisor does."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def check(self) -> None:
+        """Raise StartError, with the end of its log, when it has ended."""
+        if self.process.poll() is not None:
+            raise StartError(f"a worker ended: {self._log.read_text(errors='replace')[-2000:]}")
+
+
+class Site:
+    """The servers of one measurement. ``where`` is the system under load."""
+
+    def __init__(self, endpoints: stack.Endpoints, folder: Path) -> None:
+        self.where: Where = connect(endpoints.kafka, endpoints.registry)
+        self.workers: list[Worker] = []
+        self._endpoints = endpoints
+        self._folder = folder
+
+    def start_workers(self, count: int, *arguments: str, partitions: int) -> Takeover:
+        """Start workers more, and wait until all share ``partitions`` stage partitions."""
+        for _ in range(count):
+            log = self._folder / "logs" / f"worker-{len(self.workers) + 1}.log"
+            self.workers.append(Worker(self._endpoints, log, arguments))
+        return self.settled(partitions)
+
+    def settled(self, partitions: int) -> Takeover:
+        """Wait until the workers have taken over so many partitions together; the longest counts.
+
+        Raises StartError when one ends, or when it takes more than two minutes.
+        """
+        deadline = time.monotonic() + _START_LIMIT_S
+        while True:
+            alive = [worker for worker in self.workers if worker.process.poll() != -signal.SIGKILL]
+            for worker in alive:
+                worker.check()
+            found = [worker.takeover() for worker in alive]
+            if all(one.partitions for one in found) and partitions == sum(
+                one.partitions for one in found
+            ):
+                records = sum(one.records for one in found)
+                return Takeover(partitions, records, max(one.seconds for one in found))
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"the workers have not taken over {partitions} partitions in "
+                    f"{_START_LIMIT_S:g} s: {found}"
+                )
+            time.sleep(_LOOK_AGAIN_S)
+
+    def used(self) -> dict[str, Usage]:
+        """Return what the workers and the broker have used so far.
+
+        The processor time of the workers is added up; the memory is that of the largest.
+        """
+        each = [usage(worker.process.pid) for worker in self.workers]
+        pids = {one.name: one.process.pid for one in stack.status(self._folder) if one.process}
+        return {
+            "worker": Usage(sum(u.cpu_s for u in each), max((u.peak_mb for u in each), default=0)),
+            "broker": usage(pids["kafka"]),
+        }
+
+    def log_bytes(self) -> dict[str, int]:
+        """Return the size of each topic's log on disk, over its partitions."""
+        sizes: dict[str, int] = {}
+        for segment in (self._folder / "data" / "kafka").rglob("*.log"):
+            topic = segment.parent.name.rpartition("-")[0]
+            if topic and not topic.startswith(_INTERNAL):
+                sizes[topic] = sizes.get(topic, 0) + segment.stat().st_size
+        return sizes
+
+
+@contextmanager
+def site(progress: Progress | None) -> Iterator[Site]:
+    """Give a site with topics and schemas but no worker; all of it ends with the `with`."""
+    with tempfile.TemporaryDirectory(prefix="orderstream-bench-") as folder:
+        options = stack.Options(
+            servers=("kafka", "registry"),
+            services=setup(),
+            data_dir=Path(folder),
+            progress=progress,
+            # Its own, whatever the environment names: what is measured has to be known.
+            settings=DeploySettings(kafka=None, registry=None),
+        )
+        with stack.running(options) as endpoints:
+            place = Site(endpoints, Path(folder))
+            try:
+                yield place
+            finally:
+                for worker in place.workers:
+                    if worker.process.poll() is None:
+                        worker.stop()
+
+
+def takeover(log: str) -> Takeover:
+    """Return what a worker took over since its last assignment, by its log."""
+    assigned_s = ended_s = 0.0
+    partitions = records = 0
+    for line in log.splitlines():
+        if not (line.startswith("{") and line.endswith("}")):  # a library's, or half written
+            continue
+        entry = json.loads(line)
+        if entry["event"] == "assigned":
+            assigned_s = ended_s = _seconds(entry)
+            partitions = records = 0
+        elif entry["event"] == "took_over":
+            ended_s = max(ended_s, _seconds(entry))
+            partitions += 1
+            records += entry["records"]
+    return Takeover(partitions, records, ended_s - assigned_s)
+
+
+def _seconds(entry: dict[str, Any]) -> float:
+    return datetime.fromisoformat(entry["timestamp"]).timestamp()
