@@ -18,7 +18,7 @@ from streams.engine import cause, changelog
 from streams.engine.fold import PartitionFold, cause_of
 from streams.engine.records import Headers, StoredRecord
 from streams.engine.relaying import PartitionRelay
-from streams.engine.store import MemoryStore
+from streams.engine.store import MemoryStore, NewStore
 from streams.kernel.relay import Relay
 from streams.kernel.stage import Stage
 
@@ -76,9 +76,11 @@ class MemoryHost:
         *,
         partitions: int = 4,
         log: MemoryLog | None = None,
+        new_store: NewStore = MemoryStore,
     ) -> None:
         self.log = log or MemoryLog(partitions)
         self._codec = codec
+        self._new_store = new_store
         self._stages = {stage.name: stage for stage in stages}
         self._changelogs: defaultdict[tuple[str, int], list[changelog.Entry]] = defaultdict(list)
         self._folds: dict[tuple[str, int], PartitionFold] = {}
@@ -126,7 +128,7 @@ class MemoryHost:
         at = (stage, partition)
         if at not in self._folds:
             definition = self._stages[stage]
-            store = MemoryStore(definition.entities)
+            store = self._new_store(definition.entities)
             loader = changelog.Loader(definition, self._codec, store)
             for key, value in self._changelogs[at]:
                 loader.take(key, value)
