@@ -34,9 +34,10 @@ from rocksdict import (
 from schemas.codec import Codec
 from schemas.record import Record
 
-RECENT_RECORDS = 1_000
-"""Records of a kind that a partition keeps in memory. An order is about 1 KB, so 1 MB a kind; with
-4 partitions of 3 stages and 8 kinds between them 32 MB."""
+RECENT_RECORDS = 4_000
+"""Records of a kind that a partition keeps in memory: more than change between two checkpoints,
+which read them again. An order is about 1 KB, so 4 MB a kind; 4 partitions of the orders, inventory
+and payments stages, with 8 kinds between them, 128 MB at most."""
 
 _MIB: Final = 1024 * 1024
 _CACHE_BYTES = 64 * _MIB  # for blocks read, shared by all partitions of the process
@@ -92,8 +93,8 @@ class RocksDBStore:
 class RocksDBTable:
     """One kind's records by key.
 
-    ``_recent`` holds records as they are now, whether or not the database has them; None stands for
-    one that was removed.
+    ``_recent`` holds records as they are now, and None for one that was removed; ``_unwritten`` are
+    the keys of those that the database does not have like that.
     """
 
     def __init__(self, database: _Database, rank: int, codec: Codec, recent_records: int) -> None:
@@ -105,6 +106,7 @@ class RocksDBTable:
         self._decode = codec.decode
         self._recent_records = recent_records
         self._recent: dict[str, Record | None] = {}
+        self._unwritten: set[str] = set()
         self._length = 0
 
     def get(self, key: str) -> Record | None:
@@ -126,6 +128,7 @@ class RocksDBTable:
         ):
             self._length += 1
         self._keep(key, record)
+        self._unwritten.add(key)
 
     def pop(self, key: str, default: None) -> Record | None:
         """Remove ``key``; absent is fine."""
@@ -134,6 +137,7 @@ class RocksDBTable:
             return default
         self._length -= 1
         self._keep(key, _ABSENT)
+        self._unwritten.add(key)
         return record
 
     def items(self) -> Iterator[tuple[str, Record]]:
@@ -154,11 +158,13 @@ class RocksDBTable:
 
     def _write_recent(self) -> None:
         records, prefix, encode = self._records, self._prefix, self._encode
-        for key, record in self._recent.items():
+        for key in self._unwritten:
+            record = self._recent[key]
             if record is None:
                 del records[prefix + key.encode()]
             else:
                 records[prefix + key.encode()] = encode(record)
+        self._unwritten.clear()
         self._recent.clear()
 
 
