@@ -5,8 +5,8 @@ every takeover, has no write-ahead log, and goes away with the partition.
 
 What was touched last stays in memory as it is, so the records in the thick of it (the orders of
 the last seconds, a hot sku) cost what they cost in a dict; only when they are many are they encoded
-and written, all at once. What memory still holds of every record is its timer: see
-docs/adr/0005-rocksdb-store.md for the arithmetic.
+and written, all at once. What memory still holds of every record is its timer;
+docs/adr/0005-rocksdb-store.md has the arithmetic.
 """
 
 from __future__ import annotations
