@@ -52,9 +52,14 @@ class MemoryLog:
         """Append a record; without ``partition`` the key decides."""
         raw_key = key.encode() if isinstance(key, str) else key
         if partition is None:
-            partition = zlib.crc32(raw_key or b"") % self.partitions
+            partition = self.partition_of(raw_key)
         log = self._topics[topic][partition]
         log.append(StoredRecord(len(log), self.clock_ms, raw_key, value, tuple(headers)))
+
+    def partition_of(self, key: str | bytes | None) -> int:
+        """Return the partition that ``key`` belongs to."""
+        raw_key = key.encode() if isinstance(key, str) else key
+        return zlib.crc32(raw_key or b"") % self.partitions
 
     def read(self, topic: str, partition: int, offset: int = 0) -> list[StoredRecord]:
         """Return the records of a partition from ``offset`` on."""
@@ -87,7 +92,7 @@ class MemoryHost:
         self._codec = codec
         self._new_store = new_store
         self._stages = {stage.name: stage for stage in stages}
-        self._changelogs: defaultdict[tuple[str, int], list[changelog.Entry]] = defaultdict(list)
+        self._changelogs: defaultdict[Reader, dict[bytes, bytes | None]] = defaultdict(dict)
         self._folds: dict[tuple[str, int], PartitionFold] = {}
         self._relays = {
             (relay.name, partition): PartitionRelay(
@@ -115,17 +120,13 @@ class MemoryHost:
 
     def turn(self, name: str, partition: int, batch: int = _BATCH) -> int:
         """Let one reader take one batch; return how many records it was."""
-        at = (name, partition)
-        reader: PartitionRelay | PartitionFold
-        if at in self._relays:
-            reader = self._relays[at]
-            topic = reader.relay.source.name
-        else:
-            reader = self.fold(name, partition)
-            topic = reader.stage.inbox.name
-        records = self.log.read(topic, partition, reader.offset + 1)[:batch]
-        reader.apply(records)
-        return len(records)
+        reader, unread = self._unread(name, partition)
+        reader.apply(unread[:batch])
+        return min(batch, len(unread))
+
+    def behind(self, name: str, partition: int) -> int:
+        """Return how many records a reader has yet to read."""
+        return len(self._unread(name, partition)[1])
 
     def advance(self, ms: int) -> None:
         """Let ``ms`` milliseconds pass, then tick every inbox partition and run."""
@@ -146,7 +147,9 @@ class MemoryHost:
         for at, fold in self._folds.items():
             if _is_meant(at, name, partition):
                 changes, progress = fold.take_changes()
-                self._changelogs[at] += changelog.encode(self._codec, changes, progress)
+                for key, value in changelog.encode(self._codec, changes, progress):
+                    self._changelogs[at].pop(key, None)  # compacted at once
+                    self._changelogs[at][key] = value
         for at, relay in self._relays.items():
             if _is_meant(at, name, partition):
                 self._committed[at] = relay.offset
@@ -167,7 +170,7 @@ class MemoryHost:
             definition = self._stages[stage]
             store = self._new_store(definition.entities)
             loader = changelog.Loader(definition, self._codec, store)
-            for key, value in self._changelogs[at]:
+            for key, value in self._changelogs[at].items():
                 loader.take(key, value)
             source = incarnation(definition.inbox.name)
             self._folds[at] = PartitionFold(
@@ -177,11 +180,20 @@ class MemoryHost:
 
     def partition_of(self, key: str) -> int:
         """Return the partition that ``key`` belongs to."""
-        return zlib.crc32(key.encode()) % self.log.partitions
+        return self.log.partition_of(key)
 
     def facts(self, topic: str) -> list[Record]:
         """Return what a reader who drops re-sent records sees in ``topic``, decoded."""
         return [self._codec.decode(record.value) for record in distinct(self.log, topic)]
+
+    def _unread(
+        self, name: str, partition: int
+    ) -> tuple[PartitionRelay | PartitionFold, list[StoredRecord]]:
+        relay = self._relays.get((name, partition))
+        if relay is not None:
+            return relay, self.log.read(relay.relay.source.name, partition, relay.offset + 1)
+        fold = self.fold(name, partition)
+        return fold, self.log.read(fold.stage.inbox.name, partition, fold.offset + 1)
 
     def _partitions(self) -> range:
         return range(self.log.partitions)
