@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreKind(StrEnum):
+    """Where a worker keeps the state of its partitions."""
+
+    MEMORY = "memory"
+    ROCKSDB = "rocksdb"
 
 
 class PipelineSettings(BaseSettings):
@@ -34,4 +44,13 @@ class PipelineSettings(BaseSettings):
     )
     checkpoint_interval_s: float = Field(
         default=1.0, gt=0, description="Time between two checkpoints."
+    )
+    store: StoreKind = Field(
+        default=StoreKind.MEMORY,
+        description="Where a worker keeps its state: rocksdb when it is larger than memory.",
+    )
+    store_folder: Path | None = Field(
+        default=None,
+        description="Where the rocksdb store makes its files, which are temporary; default: a "
+        "folder of this system's in the temporary one.",
     )

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+import tempfile
+from pathlib import Path
 from typing import NoReturn
 
 import uvloop
 
 from schemas import topics
+from schemas.codec import Codec
 from schemas.registry import connected_codec
 from streams.engine.faust_host import FaustHost, HostSettings
 from streams.engine.metrics import EngineMetrics
+from streams.engine.store import MemoryStore, NewStore
 from streams.orders import OrderLimits
 from topologies.catalogue import Catalogue
 from topologies.logs import configure_logging
 from topologies.pipeline import all_records, relays, stages
-from topologies.settings import PipelineSettings
+from topologies.settings import PipelineSettings, StoreKind
 from topologies.topics import incarnations
 
 
@@ -63,5 +67,15 @@ def run_worker(
         codec,
         identities,
         metrics,
+        new_store=_new_store(settings, codec),
     )
     host.run()
+
+
+def _new_store(settings: PipelineSettings, codec: Codec) -> NewStore:
+    if settings.store is StoreKind.MEMORY:
+        return MemoryStore
+    from streams.engine.rocksdb_store import RocksDBStores
+
+    folder = settings.store_folder or Path(tempfile.gettempdir(), "orderstream-state")
+    return RocksDBStores(folder, codec)

@@ -32,7 +32,7 @@ from streams.engine.fold import PartitionFold
 from streams.engine.metrics import EngineMetrics
 from streams.engine.producer import GaplessProducer
 from streams.engine.relaying import PartitionRelay
-from streams.engine.store import MemoryStore
+from streams.engine.store import MemoryStore, NewStore
 from streams.engine.transport import BatchSchema, BatchTransport
 from streams.kernel.relay import Relay
 from streams.kernel.stage import Stage
@@ -98,8 +98,10 @@ class FaustHost:
         codec: Codec,
         incarnations: dict[str, bytes],
         metrics: EngineMetrics | None = None,
+        new_store: NewStore = MemoryStore,
     ) -> None:
         self.metrics = metrics or EngineMetrics()
+        self._new_store = new_store
         self._settings = settings
         self._codec = codec
         self._incarnations = incarnations
@@ -240,7 +242,7 @@ class FaustHost:
         owned.log = CheckpointLog(
             self._settings.kafka, self._settings.group, stage, topic, partition
         )
-        store = MemoryStore(stage.entities)
+        store = self._new_store(stage.entities)
         progress = owned.log.load(self._codec, store)
         owned.fold = PartitionFold(
             stage, self._codec, incarnation, partition, store, progress, self._producer

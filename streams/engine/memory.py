@@ -1,8 +1,9 @@
 """The memory host: the same stages, single-threaded, over a log in memory, with a manual clock.
 
 Tests, replay, what-if and simulation use it. It keeps what Kafka keeps (logs per partition,
-committed offsets, changelogs) so that a crash at any point can be played: ``crash`` throws a
-partition's state away, and the next ``run`` takes it over from its last checkpoint.
+committed offsets, changelogs) so that a crash at any point can be played: ``crash`` throws away
+what a partition did since its last checkpoint, and its next turn takes it over from there. A crash
+before all outputs got out is played by a log that loses some of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from schemas.codec import Codec
 from schemas.record import Record
@@ -18,12 +20,15 @@ from streams.engine import cause, changelog
 from streams.engine.fold import PartitionFold, cause_of
 from streams.engine.records import Headers, StoredRecord
 from streams.engine.relaying import PartitionRelay
-from streams.engine.store import MemoryStore
+from streams.engine.store import MemoryStore, NewStore
 from streams.kernel.relay import Relay
 from streams.kernel.stage import Stage
 
 _START_MS = 1_790_000_000_000  # an arbitrary instant in 2026, the same in every run
 _BATCH = 500
+
+Reader: TypeAlias = tuple[str, int]
+"""Who reads a partition: the name of the relay or stage, and the partition."""
 
 
 class MemoryLog:
@@ -47,9 +52,14 @@ class MemoryLog:
         """Append a record; without ``partition`` the key decides."""
         raw_key = key.encode() if isinstance(key, str) else key
         if partition is None:
-            partition = zlib.crc32(raw_key or b"") % self.partitions
+            partition = self.partition_of(raw_key)
         log = self._topics[topic][partition]
         log.append(StoredRecord(len(log), self.clock_ms, raw_key, value, tuple(headers)))
+
+    def partition_of(self, key: str | bytes | None) -> int:
+        """Return the partition that ``key`` belongs to."""
+        raw_key = key.encode() if isinstance(key, str) else key
+        return zlib.crc32(raw_key or b"") % self.partitions
 
     def read(self, topic: str, partition: int, offset: int = 0) -> list[StoredRecord]:
         """Return the records of a partition from ``offset`` on."""
@@ -76,17 +86,22 @@ class MemoryHost:
         *,
         partitions: int = 4,
         log: MemoryLog | None = None,
+        new_store: NewStore = MemoryStore,
     ) -> None:
         self.log = log or MemoryLog(partitions)
         self._codec = codec
+        self._new_store = new_store
         self._stages = {stage.name: stage for stage in stages}
-        self._changelogs: defaultdict[tuple[str, int], list[changelog.Entry]] = defaultdict(list)
+        self._changelogs: defaultdict[Reader, dict[bytes, bytes | None]] = defaultdict(dict)
         self._folds: dict[tuple[str, int], PartitionFold] = {}
-        self._relays = [
-            PartitionRelay(relay, codec, incarnation(relay.source.name), partition, self.log.append)
+        self._relays = {
+            (relay.name, partition): PartitionRelay(
+                relay, codec, incarnation(relay.source.name), partition, self.log.append
+            )
             for relay in relays
-            for partition in range(self.log.partitions)
-        ]
+            for partition in self._partitions()
+        }
+        self._committed = dict.fromkeys(self._relays, -1)
         self._ticks = 0
 
     def send(self, topic: str, key: str, message: Record, headers: Headers = ()) -> None:
@@ -94,41 +109,68 @@ class MemoryHost:
         self.log.append(topic, key, self._codec.encode(message), headers)
 
     def run(self, batch: int = _BATCH) -> None:
-        """Let every stage and relay read until all inboxes are read to their end."""
-        while sum(self._step(batch)):
+        """Let every relay and stage read until all inboxes are read to their end."""
+        while sum(self.turn(*at, batch) for at in self.readers()):
             pass
+
+    def readers(self) -> list[Reader]:
+        """Return who reads: (relay or stage, partition), in the order in which ``run`` asks."""
+        stages = ((stage, partition) for stage in self._stages for partition in self._partitions())
+        return [*self._relays, *stages]
+
+    def turn(self, name: str, partition: int, batch: int = _BATCH) -> int:
+        """Let one reader take one batch; return how many records it was."""
+        reader, unread = self._unread(name, partition)
+        reader.apply(unread[:batch])
+        return min(batch, len(unread))
+
+    def behind(self, name: str, partition: int) -> int:
+        """Return how many records a reader has yet to read."""
+        return len(self._unread(name, partition)[1])
 
     def advance(self, ms: int) -> None:
         """Let ``ms`` milliseconds pass, then tick every inbox partition and run."""
         self.log.clock_ms += ms
-        self._ticks += 1
-        for stage in self._stages.values():
+        for stage in self._stages:
             for partition in self._partitions():
-                tick = self._codec.encode(Tick(self._ticks))
-                self.log.append(stage.inbox.name, None, tick, (), partition)
+                self.tick(stage, partition)
         self.run()
 
-    def checkpoint(self, stage: str | None = None, partition: int | None = None) -> None:
-        """Checkpoint the folds of a stage and partition (default: all)."""
-        for at, fold in self._folds.items():
-            if stage in (None, at[0]) and partition in (None, at[1]):
-                changes, progress = fold.take_changes()
-                self._changelogs[at] += changelog.encode(self._codec, changes, progress)
+    def tick(self, stage: str, partition: int) -> None:
+        """Append a tick to an inbox partition, as its owner does once a second."""
+        self._ticks += 1
+        tick = self._codec.encode(Tick(self._ticks))
+        self.log.append(self._stages[stage].inbox.name, None, tick, (), partition)
 
-    def crash(self, stage: str | None = None, partition: int | None = None) -> None:
-        """Lose everything since the last checkpoint of a stage and partition (default: all)."""
+    def checkpoint(self, name: str | None = None, partition: int | None = None) -> None:
+        """Checkpoint the readers of that name and partition (default: all)."""
+        for at, fold in self._folds.items():
+            if _is_meant(at, name, partition):
+                changes, progress = fold.take_changes()
+                for key, value in changelog.encode(self._codec, changes, progress):
+                    self._changelogs[at].pop(key, None)  # compacted at once
+                    self._changelogs[at][key] = value
+        for at, relay in self._relays.items():
+            if _is_meant(at, name, partition):
+                self._committed[at] = relay.offset
+
+    def crash(self, name: str | None = None, partition: int | None = None) -> None:
+        """Lose what readers (default: all) did since their last checkpoint."""
         for at in list(self._folds):
-            if stage in (None, at[0]) and partition in (None, at[1]):
+            if _is_meant(at, name, partition):
                 del self._folds[at]
+        for at, relay in self._relays.items():
+            if _is_meant(at, name, partition):
+                relay.offset = self._committed[at]
 
     def fold(self, stage: str, partition: int) -> PartitionFold:
         """Return the fold of a stage partition; take it over from its changelog when needed."""
         at = (stage, partition)
         if at not in self._folds:
             definition = self._stages[stage]
-            store = MemoryStore(definition.entities)
+            store = self._new_store(definition.entities)
             loader = changelog.Loader(definition, self._codec, store)
-            for key, value in self._changelogs[at]:
+            for key, value in self._changelogs[at].items():
                 loader.take(key, value)
             source = incarnation(definition.inbox.name)
             self._folds[at] = PartitionFold(
@@ -138,34 +180,27 @@ class MemoryHost:
 
     def partition_of(self, key: str) -> int:
         """Return the partition that ``key`` belongs to."""
-        return zlib.crc32(key.encode()) % self.log.partitions
+        return self.log.partition_of(key)
 
     def facts(self, topic: str) -> list[Record]:
         """Return what a reader who drops re-sent records sees in ``topic``, decoded."""
         return [self._codec.decode(record.value) for record in distinct(self.log, topic)]
 
+    def _unread(
+        self, name: str, partition: int
+    ) -> tuple[PartitionRelay | PartitionFold, list[StoredRecord]]:
+        relay = self._relays.get((name, partition))
+        if relay is not None:
+            return relay, self.log.read(relay.relay.source.name, partition, relay.offset + 1)
+        fold = self.fold(name, partition)
+        return fold, self.log.read(fold.stage.inbox.name, partition, fold.offset + 1)
+
     def _partitions(self) -> range:
         return range(self.log.partitions)
 
-    def _step(self, batch: int) -> Iterable[bool]:
-        """Let each relay and fold take one batch; yield whether there was anything to read."""
-        for relay in self._relays:
-            yield self._step_relay(relay, batch)
-        for stage in self._stages:
-            for partition in self._partitions():
-                yield self._step_fold(stage, partition, batch)
 
-    def _step_fold(self, stage: str, partition: int, batch: int) -> bool:
-        fold = self.fold(stage, partition)
-        records = self.log.read(fold.stage.inbox.name, partition, fold.offset + 1)[:batch]
-        fold.apply(records)
-        return bool(records)
-
-    def _step_relay(self, relay: PartitionRelay, batch: int) -> bool:
-        source = relay.relay.source.name
-        records = self.log.read(source, relay.partition, relay.offset + 1)[:batch]
-        relay.apply(records)
-        return bool(records)
+def _is_meant(at: Reader, name: str | None, partition: int | None) -> bool:
+    return name in (None, at[0]) and partition in (None, at[1])
 
 
 def distinct(log: MemoryLog, topic: str) -> Iterable[StoredRecord]:

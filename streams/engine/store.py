@@ -6,9 +6,9 @@ remembers what changed since the last checkpoint and which records wait for thei
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from schemas.record import Record
 
@@ -37,6 +37,10 @@ class Table(Protocol):
         """Return all records in no particular order."""
 
     def __len__(self) -> int: ...
+
+
+NewStore: TypeAlias = Callable[[Sequence[type[Record]]], Store]
+"""Makes the empty store of a stage partition that keeps records of these kinds."""
 
 
 class MemoryStore:

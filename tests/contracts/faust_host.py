@@ -39,8 +39,10 @@ _ALL: tuple[Topic, ...] = (
 class FaustHostUnderTest:
     """One worker on topics of its own: made anew for every test, under the same names."""
 
-    def __init__(self, kafka: str) -> None:
+    def __init__(self, kafka: str, store: str, folder: Path) -> None:
         self._kafka = kafka
+        self._store = store
+        self._folder = folder
         self._codec = local_codec(RECORDS)
         self._group = f"toy-{time.monotonic_ns():x}"
         self._producer = Producer(
@@ -120,7 +122,10 @@ class FaustHostUnderTest:
     def restart(self) -> None:
         with self._log.open("ab") as log:
             self._worker = subprocess.Popen(
-                [sys.executable, "-m", "tests.contracts.toy_worker", self._kafka, self._group],
+                [
+                    *(sys.executable, "-m", "tests.contracts.toy_worker"),
+                    *(self._kafka, self._group, self._store, str(self._folder)),
+                ],
                 stdout=log,
                 stderr=log,
             )

@@ -9,6 +9,7 @@ from schemas.codec import local_codec
 from schemas.record import Record
 from streams.engine.memory import MemoryHost
 from streams.engine.records import Headers
+from streams.engine.store import NewStore
 from tests.contracts.toy import IDLE_MS, RECORDS, BellStage, PurseStage
 
 _WAIT_ROUNDS = 20
@@ -51,9 +52,9 @@ class HostUnderTest(Protocol):
 class MemoryHostUnderTest:
     """The memory host; time passes only while the test waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, stores: NewStore) -> None:
         self._codec = local_codec(RECORDS)
-        self._host = MemoryHost([PurseStage(), BellStage()], self._codec)
+        self._host = MemoryHost([PurseStage(), BellStage()], self._codec, new_store=stores)
         self._running = True
 
     def send(self, topic: str, key: str, message: Record) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from schemas.record import Record
 from tests.contracts.hosts import HostUnderTest, MemoryHostUnderTest
+from tests.contracts.stores import STORES, new_store
 from tests.contracts.toy import (
     BELL_EVENTS,
     PURSE_COMMANDS,
@@ -19,15 +21,21 @@ from tests.contracts.toy import (
     Rang,
 )
 
+IN_MEMORY = [("memory", store) for store in STORES]
+ON_KAFKA = pytest.param(("faust", "memory"), marks=pytest.mark.slow)
+ON_KAFKA_AND_DISK = pytest.param(("faust", "rocksdb"), marks=pytest.mark.slow)
 
-@pytest.fixture(params=["memory", pytest.param("faust", marks=pytest.mark.slow)])
-def host(request: pytest.FixtureRequest) -> Iterator[HostUnderTest]:
-    if request.param == "memory":
-        yield MemoryHostUnderTest()
+
+@pytest.fixture(params=[*IN_MEMORY, ON_KAFKA], ids="-".join)
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HostUnderTest]:
+    kind, store = request.param
+    if kind == "memory":
+        yield MemoryHostUnderTest(new_store(store, tmp_path))
         return
     from tests.contracts.faust_host import FaustHostUnderTest
 
-    with FaustHostUnderTest(request.getfixturevalue("stack").kafka) as running:
+    kafka = request.getfixturevalue("stack").kafka
+    with FaustHostUnderTest(kafka, store, tmp_path) as running:
         yield running
 
 
@@ -72,6 +80,9 @@ def test_a_killed_host_loses_and_doubles_nothing(host: HostUnderTest) -> None:
     check(host, keys=20, each=10)
 
 
+@pytest.mark.parametrize(
+    "host", [*IN_MEMORY, ON_KAFKA, ON_KAFKA_AND_DISK], indirect=True, ids="-".join
+)
 def test_a_kill_right_after_a_checkpoint_loses_and_doubles_nothing(host: HostUnderTest) -> None:
     deposits(host, keys=20, each=5)
     wait_for(host, BELL_EVENTS.name, Rang, 100)

@@ -17,7 +17,7 @@ from schemas.stream import Progress, Tick
 from schemas.topics import Kind, Topic
 from streams.kernel.stage import Output, State, View
 
-IDLE_MS = 5_000
+IDLE_MS = 15_000  # longer than any test is busy with something else, also on a slow machine
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 

@@ -1,16 +1,18 @@
-"""A worker of the toy stages: ``python -m tests.contracts.toy_worker KAFKA GROUP``."""
+"""A worker of the toy stages: ``python -m tests.contracts.toy_worker KAFKA GROUP STORE FOLDER``."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from schemas.codec import local_codec
 from streams.engine.faust_host import FaustHost, HostSettings
+from tests.contracts.stores import new_store
 from tests.contracts.toy import RECORDS, TOPICS, BellStage, PurseStage
 from topologies.topics import incarnations
 
 
-def main(kafka: str, group: str) -> None:
+def main(kafka: str, group: str, store: str, folder: Path) -> None:
     """Run both stages until SIGTERM."""
     names = [topic.name for topic in TOPICS]
     FaustHost(
@@ -26,8 +28,10 @@ def main(kafka: str, group: str) -> None:
         [],
         local_codec(RECORDS),
         incarnations(kafka, names),
+        new_store=new_store(store, folder),
     ).run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    _kafka, _group, _store, _folder = sys.argv[1:]
+    main(_kafka, _group, _store, Path(_folder))

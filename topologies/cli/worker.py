@@ -30,7 +30,7 @@ def worker(
 
     Set-up (`topics create`, `schemas register`) must have been done; `up` does it. What the
     worker does is logged as JSON lines. Settings: ORDERSTREAM_GROUP, _PAYMENT_WINDOW_MS,
-    _SESSION_TIMEOUT_S, _CHECKPOINT_INTERVAL_S.
+    _SESSION_TIMEOUT_S, _CHECKPOINT_INTERVAL_S, _STORE (memory or rocksdb), _STORE_FOLDER.
 
     Example: orderstream worker --metrics-port 9101
 

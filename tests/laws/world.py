@@ -1,0 +1,238 @@
+"""The whole pipeline over a log in memory: admission, three stages and a payment gateway."""
+
+from __future__ import annotations
+
+import random
+from heapq import heappop, heappush
+
+from schemas import topics
+from schemas.codec import local_codec
+from schemas.inventory import AdjustStock, Restock
+from schemas.order import (
+    CancelOrder,
+    CartLine,
+    CompleteOrder,
+    PayOrder,
+    PlaceOrderIntent,
+    RefundOrder,
+)
+from schemas.payment import PaymentRequested, RefundRequested
+from schemas.record import Record
+from streams.admission.identity import derive_order_no
+from streams.engine.fold import cause_of
+from streams.engine.memory import MemoryHost, MemoryLog, Reader
+from streams.orders import OrderLimits
+from streams.pricing import ListPrice
+from tests.laws.history import (
+    MINUTE_MS,
+    SECOND_MS,
+    Again,
+    AnyStep,
+    Cancel,
+    Complete,
+    History,
+    Pay,
+    Place,
+    Refund,
+    Stock,
+    Wait,
+)
+from topologies.audit.resends import Resends
+from topologies.gateway import Faults, SimulatedGateway
+from topologies.pipeline import all_records, relays, stages
+
+PARTITIONS = 2
+SHOP = 7
+WAREHOUSE = "east"
+CODEC = local_codec(all_records())
+STAGES = {stage.name: stage for stage in stages(OrderLimits())}
+
+# A payment window (15 min), a hold (25), a step's retries (4.5), a late payment (20) and a refund's
+# retries (51), one after the other: 116 min.
+_REST_MS = 150 * MINUTE_MS
+_REST_STEP_MS = 5 * MINUTE_MS
+
+
+class Prices:
+    """Every sku costs a hundred times its number."""
+
+    def lookup(self, shop_id: int, sku_id: int) -> ListPrice:
+        return ListPrice(100 * sku_id, "CNY")
+
+
+class Gateway:
+    """The simulated gateway, called for each fact; with ``repeats`` for those sent again, too."""
+
+    def __init__(self, log: MemoryLog, seed: int, *, repeats: bool) -> None:
+        dice = random.Random(seed)
+        chances = {
+            name: dice.choice((0.0, 0.3))
+            for name in (
+                *("duplicate", "reordered", "lost", "unknown", "declined", "refund_failed"),
+            )
+        }
+        self._faults = Faults(
+            **chances,
+            slow_ms=dice.choice(((0, 0), (SECOND_MS, MINUTE_MS))),
+            lost_resend_ms=dice.choice((5 * SECOND_MS, 10 * MINUTE_MS)),
+            late_ms=dice.choice((30 * SECOND_MS, 20 * MINUTE_MS)),
+        )
+        self._gateway = SimulatedGateway(self._faults, dice, lambda: log.clock_ms)
+        self._log = log
+        self._resends = None if repeats else Resends()
+        self._read = [0] * log.partitions
+        self._sent = 0
+        self._under_way: list[tuple[int, int, Record]] = []
+
+    def next_ms(self) -> int | None:
+        """Return when the next message is due to leave; None: nothing is under way."""
+        return self._under_way[0][0] if self._under_way else None
+
+    def turn(self) -> int:
+        """Take the calls that new facts ask for and send what is due; return how many it was."""
+        moved = 0
+        for partition in range(self._log.partitions):
+            records = self._log.read(topics.PAYMENT_EVENTS.name, partition, self._read[partition])
+            self._read[partition] += len(records)
+            moved += len(records)
+            for record in records:
+                if self._resends is None or not self._resends.is_resend(
+                    topics.PAYMENT_EVENTS.name, partition, cause_of(record.headers) or b""
+                ):
+                    self._take(CODEC.decode(record.value))
+        while self._under_way and self._under_way[0][0] <= self._log.clock_ms:
+            _, _, report = heappop(self._under_way)
+            key = report.order_no  # type: ignore[attr-defined]  # a GatewayReport
+            self._log.append(topics.PAYMENT_COMMANDS.name, key, CODEC.encode(report))
+            moved += 1
+        return moved
+
+    def _take(self, fact: Record) -> None:
+        if isinstance(fact, PaymentRequested):
+            plan = self._gateway.plan_payment(fact)
+        elif isinstance(fact, RefundRequested):
+            plan = self._gateway.plan_refund(fact)
+        else:
+            return
+        for after_ms, report in plan:
+            self._sent += 1
+            heappush(self._under_way, (self._log.clock_ms + after_ms, self._sent, report))
+
+
+class World:
+    """Plays a history, everybody reading in turn until nothing moves after each step."""
+
+    gateway_hears_repeats = False
+
+    def __init__(self, history: History, log: MemoryLog | None = None) -> None:
+        self.log = log or MemoryLog(PARTITIONS)
+        self.host = MemoryHost(
+            tuple(STAGES.values()),
+            CODEC,
+            relays(Prices()),
+            partitions=self.log.partitions,
+            log=self.log,
+        )
+        self._gateway = Gateway(self.log, history.seed, repeats=self.gateway_hears_repeats)
+        self._intents: list[PlaceOrderIntent] = []
+        self._entries = 0
+
+    def play(self, history: History) -> None:
+        """Do the steps, then let everything come to rest."""
+        for step in history.steps:
+            self.act(step)
+        for _ in range(_REST_MS // _REST_STEP_MS):
+            self.wait(_REST_STEP_MS)
+
+    def order_numbers(self) -> list[str]:
+        """Return the numbers of the orders that clients sent."""
+        return [_order_no(intent) for intent in self._intents]
+
+    def act(self, step: AnyStep) -> None:
+        """Do one step of a history."""
+        match step:
+            case Wait(ms):
+                self.wait(ms)
+                return
+            case Place():
+                self._intents.append(self._intent(step))
+                self._send_intent(self._intents[-1])
+            case Stock(sku, delta):
+                self._send_entry(sku, delta)
+            case Again(order) | Pay(order) | Cancel(order) | Complete(order) | Refund(order):
+                if self._intents:
+                    self._request(step, self._intents[order % len(self._intents)])
+        self.settle()
+
+    def settle(self) -> None:
+        """Let everybody read until nothing moves."""
+        while sum(self.turn(at) for at in self.host.readers()) + self._gateway.turn():
+            pass
+
+    def turn(self, at: Reader) -> int:
+        """Let one reader read what there is; return how many records it was."""
+        return self.host.turn(*at)
+
+    def stands_still(self, _at: Reader) -> bool:
+        """Tell whether a reader does nothing for now, not even tick its inbox."""
+        return False
+
+    def wait(self, ms: int) -> None:
+        """Let time pass, with a stop whenever the gateway has something to say."""
+        until_ms = self.log.clock_ms + ms
+        while (due_ms := self._gateway.next_ms()) is not None and due_ms <= until_ms:
+            self.log.clock_ms = max(due_ms, self.log.clock_ms)
+            self._gateway.turn()
+            self._tick_and_settle()
+        self.log.clock_ms = until_ms
+        self._tick_and_settle()
+
+    def _tick_and_settle(self) -> None:
+        for at in self.host.readers():
+            if at[0] in STAGES and not self.stands_still(at):
+                self.host.tick(*at)
+        self.settle()
+
+    def _intent(self, step: Place) -> PlaceOrderIntent:
+        lines = tuple(CartLine(sku, qty, 100 * sku) for sku, qty in step.lines)
+        return PlaceOrderIntent(
+            shop_id=SHOP,
+            user_id=step.user,
+            client_key=f"key-{len(self._intents)}",
+            lines=lines,
+            total_fen=sum(line.qty * line.unit_price_fen for line in lines),
+            placed_at_ms=self.log.clock_ms,
+            pay_channel=step.channel,
+        )
+
+    def _send_intent(self, intent: PlaceOrderIntent) -> None:
+        self.host.send(topics.ORDER_INTENTS.name, intent.client_key, intent)
+
+    def _send_entry(self, sku: int, delta: int) -> None:
+        self._entries += 1
+        ref = f"entry-{self._entries}"
+        entry: Record = AdjustStock(ref, SHOP, sku, WAREHOUSE, delta, "count")
+        if delta > 0:
+            entry = Restock(ref, SHOP, sku, WAREHOUSE, delta)
+        self.host.send(topics.INVENTORY_INTENTS.name, str(sku), entry)
+
+    def _request(self, step: AnyStep, intent: PlaceOrderIntent) -> None:
+        number, user = _order_no(intent), intent.user_id
+        request: Record
+        match step:
+            case Pay(_, channel):
+                request = PayOrder(number, SHOP, user, channel)
+            case Cancel():
+                request = CancelOrder(number, SHOP, user, "changed my mind")
+            case Complete():
+                request = CompleteOrder(number, SHOP, user)
+            case Refund():
+                request = RefundOrder(number, SHOP, user, "broken")
+            case _:
+                self._send_intent(intent)
+                return
+        self.host.send(topics.ORDER_INTENTS.name, number, request)
+
+
+def _order_no(intent: PlaceOrderIntent) -> str:
+    return derive_order_no(intent.shop_id, intent.user_id, intent.client_key)
