@@ -14,8 +14,18 @@ from schemas.inventory import (
     StockRefused,
     StockReleased,
 )
-from schemas.order import CancelOrder, CompleteOrder, PayOrder, PlaceOrder, RefundOrder
+from schemas.order import (
+    AmendOrder,
+    CancelOrder,
+    CompleteOrder,
+    OperateOrder,
+    PayOrder,
+    PlaceOrder,
+    RefundOrder,
+    ShipOrder,
+)
 from schemas.payment import (
+    PaymentClosed,
     PaymentFailed,
     PaymentRefused,
     PaymentSucceeded,
@@ -25,8 +35,18 @@ from schemas.payment import (
 from schemas.record import Record
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import View
-from streams.orders import ending, holding, paying, placing, refunding, surplus
-from streams.orders.facts import OrderForgotten, StepRetried
+from streams.orders import (
+    amending,
+    ending,
+    holding,
+    operations,
+    paying,
+    placing,
+    refunding,
+    shipping,
+    surplus,
+)
+from streams.orders.facts import OrderForgotten, StepRetried, TimerHeld
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
 from streams.orders.reasons import ParkReason
@@ -35,10 +55,13 @@ from streams.orders.state import FinishedOrder, Order, OrderStatus, SurplusRefun
 # The parameter of each decider is the message it is under: a test compares the two.
 DECIDE: Mapping[type[Record], Callable[[OrderLimits, View, Any, int], Sequence[Record]]] = {
     PlaceOrder: placing.place_order,
+    AmendOrder: amending.amend_order,
     PayOrder: paying.pay_order,
     CancelOrder: ending.cancel_order,
+    ShipOrder: shipping.ship_order,
     CompleteOrder: ending.complete_order,
     RefundOrder: refunding.refund_order,
+    OperateOrder: operations.operate_order,
     StockHeld: holding.stock_held,
     StockRefused: holding.stock_refused,
     StockDeducted: holding.stock_deducted,
@@ -48,6 +71,7 @@ DECIDE: Mapping[type[Record], Callable[[OrderLimits, View, Any, int], Sequence[R
     HoldEndRefused: holding.hold_end_refused,
     PaymentSucceeded: paying.payment_succeeded,
     PaymentFailed: paying.payment_failed,
+    PaymentClosed: paying.payment_closed,
     RefundSucceeded: refunding.refund_succeeded,
     RefundFailed: refunding.refund_failed,
     PaymentRefused: paying.payment_refused,
@@ -66,17 +90,29 @@ def wake(limits: OrderLimits, state: View, record: Record) -> Sequence[Record]:
 
 
 def _step_due(limits: OrderLimits, order: Order) -> Sequence[Record]:
-    """End the payment window, or ask again for an answer that is late; after the last time stop."""
-    if order.status is OrderStatus.CREATED:
+    """Drive an order on that sat in a step for as long as it may (domain.md: the sweep).
+
+    What waits for a client or for goods on their way ends when its time is over. What waits for an
+    answer is asked for again, and after the last time the order is rejected, refunded, left as it
+    was, or parked: a fact says which. A paused order waits.
+    """
+    if order.paused:
+        return (TimerHeld(order.order_no),)
+    status, change = order.status, order.amendment
+    if status is OrderStatus.CREATED:
+        if change is not None and order.due_ms < change.expires_at_ms:
+            return amending.due(limits, order)
         return ending.payment_window_over(order)
-    if order.status is OrderStatus.REFUNDING:
+    if status in (OrderStatus.SHIPPED, OrderStatus.PARTLY_REFUNDED):
+        return (ending.completed(order, order.version + 1),)
+    if status is OrderStatus.REFUNDING:
         return refunding.refund_due(limits, order)
     if order.retries < limits.step_retries:
         return (StepRetried(order.order_no),)
-    if order.status is OrderStatus.RESERVING:
+    if status is OrderStatus.RESERVING:
         return placing.unanswered(order)
-    if order.status is OrderStatus.PAID:
+    if status is OrderStatus.PAID:
         return refunding.confirm_unanswered(order)
-    if order.status is OrderStatus.CANCELLING:
+    if status is OrderStatus.CANCELLING:
         return (parked(order, ParkReason.CANCEL_UNANSWERED),)
-    raise StageDefect(f"order {order.order_no} awaits nothing in {order.status}")
+    raise StageDefect(f"order {order.order_no} awaits nothing in {status}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from schemas.payment import (
     ClosePayments,
+    PaymentClosed,
     PaymentFailed,
     PaymentReason,
     PaymentRefused,
@@ -230,14 +231,31 @@ def close_payments(
     """Close every open attempt; money that comes from now on is given back.
 
     Money that was kept before stays kept: the order was told of it and asks for it back by itself.
-    Closing twice changes nothing.
+    Closing twice changes nothing. If only the attempts so far are void (``pay_no``), the order is
+    answered: closed, or the money that it was told of.
     """
     facts: list[Record] = []
     if known is not None:
         facts += closings(known, known.attempts, message.reason, known.version)
+    if message.pay_no:
+        return (*facts, AnsweredAgain(message.order_no, _closed(known, message)))
     if known is None or not known.is_closed:
         facts.append(PaymentsEnded(message.order_no, message.shop_id))
     return facts
+
+
+def _closed(known: OrderPayments | None, message: ClosePayments) -> Record:
+    kept = known.kept() if known is not None else None
+    if known is not None and kept is not None:
+        return _paid(known, *kept)
+    return PaymentClosed(
+        order_no=message.order_no,
+        version=known.version if known is not None else 0,
+        shop_id=message.shop_id,
+        pay_no=message.pay_no,
+        reason=message.reason,
+        trace_id=message.trace_id,
+    )
 
 
 def wake(known: OrderPayments, now_ms: int) -> Sequence[Record]:

@@ -43,6 +43,7 @@ from tests.unit.orders.world import (
     reserving,
     stock_refused,
     succeeded,
+    units_of,
 )
 
 RETRIES = [StepRetried(NO)] * LIMITS.step_retries
@@ -125,7 +126,9 @@ def test_a_paid_order_whose_refund_is_wanted_is_refunded_and_not_parked() -> Non
 
     facts = world.wait(LIMITS.step_budget_ms)
     no, reason = f"{PAY_NO}-R1", "broken"
-    refunding = OrderRefunding(NO, 5, SHOP, BUYER, PAY_NO, no, TOTAL_FEN, "CNY", reason, TRACE)
+    refunding = OrderRefunding(
+        NO, 5, SHOP, BUYER, PAY_NO, no, TOTAL_FEN, "CNY", reason, TRACE, "", units_of((1, 2))
+    )
     assert facts[len(RETRIES)] == refunding
     assert world.asked()[-1] == CancelHold(hold_id(1), NO, SHOP, 1, "REFUNDED", TRACE)
 
@@ -158,7 +161,18 @@ def test_a_refunding_order_asks_again_for_its_refund_and_then_parks() -> None:
             paid,
             end_refused("ConfirmHold"),
             OrderRefunding(
-                NO, 6, SHOP, BUYER, PAY_NO, f"{PAY_NO}-R1", TOTAL_FEN, "CNY", "HOLD_LOST", TRACE
+                order_no=NO,
+                version=6,
+                shop_id=SHOP,
+                user_id=BUYER,
+                pay_no=PAY_NO,
+                refund_no=f"{PAY_NO}-R1",
+                amount_fen=TOTAL_FEN,
+                currency="CNY",
+                reason="HOLD_LOST",
+                trace_id=TRACE,
+                refund_key="",
+                units=units_of((1, 2)),
             ),
         ),
         (

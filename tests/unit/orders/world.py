@@ -143,12 +143,53 @@ def cancel(user_id: int = BUYER, shop_id: int = SHOP) -> order.CancelOrder:
     return order.CancelOrder(NO, shop_id, user_id, "changed my mind", TRACE)
 
 
+def ship(*units: tuple[int, int], waybill_no: str = "SF1", shop_id: int = SHOP) -> order.ShipOrder:
+    """A parcel of ``units`` (sku, quantity), or of all that is left; the shop's, of no user."""
+    return order.ShipOrder(NO, shop_id, waybill_no, "SF", units_of(*units), TRACE)
+
+
+def amend(
+    *lines: tuple[int, int, int],
+    key: str = "a1",
+    fingerprint: str = "a" * 16,
+    currency: str = "CNY",
+    user_id: int = BUYER,
+    shop_id: int = SHOP,
+) -> order.AmendOrder:
+    """Other ``lines`` (sku, quantity, payable fen) for the order; default: a unit more of sku 1."""
+    lines = lines or ((1, 3, 5_997),)
+    return order.AmendOrder(
+        order_no=NO,
+        shop_id=shop_id,
+        user_id=user_id,
+        amend_key=key,
+        currency=currency,
+        lines=tuple(order.PricedLine(sku, qty, fen, 0, fen) for sku, qty, fen in lines),
+        rules=(),
+        holds=tuple(order.HoldRef(hold_id(sku), "stock", str(sku), qty) for sku, qty, _ in lines),
+        total_fen=sum(fen for _, _, fen in lines),
+        fingerprint=fingerprint,
+        trace_id=TRACE,
+    )
+
+
 def complete(user_id: int = BUYER, shop_id: int = SHOP) -> order.CompleteOrder:
     return order.CompleteOrder(NO, shop_id, user_id, TRACE)
 
 
-def refund(user_id: int = BUYER, shop_id: int = SHOP) -> order.RefundOrder:
-    return order.RefundOrder(NO, shop_id, user_id, "broken", TRACE)
+def refund(
+    *units: tuple[int, int], key: str = "", user_id: int = BUYER, shop_id: int = SHOP
+) -> order.RefundOrder:
+    """A refund of ``units`` (sku, quantity), or of all that is left."""
+    return order.RefundOrder(NO, shop_id, user_id, "broken", TRACE, key, units_of(*units))
+
+
+def operate(action: order.OperatorAction, shop_id: int = SHOP) -> order.OperateOrder:
+    return order.OperateOrder(NO, shop_id, "li", action, "the warehouse called", TRACE)
+
+
+def units_of(*units: tuple[int, int]) -> tuple[order.SkuUnits, ...]:
+    return tuple(order.SkuUnits(sku, qty) for sku, qty in units)
 
 
 # --- what inventory answers ---------------------------------------------------------------------
@@ -213,6 +254,10 @@ def failed(pay_no: str = PAY_NO) -> payment.PaymentFailed:
     return payment.PaymentFailed(NO, 2, SHOP, pay_no, "DECLINED", TRACE)
 
 
+def closed(pay_no: str = PAY_NO) -> payment.PaymentClosed:
+    return payment.PaymentClosed(NO, 2, SHOP, pay_no, "AMENDED", TRACE)
+
+
 def refunded(refund_no: str = f"{PAY_NO}-R1", pay_no: str = PAY_NO) -> payment.RefundSucceeded:
     return payment.RefundSucceeded(NO, 4, SHOP, refund_no, pay_no, "T2", TOTAL_FEN, "CNY", TRACE)
 
@@ -252,6 +297,13 @@ def paid(*skus: int) -> World:
 def fulfilling(*skus: int) -> World:
     world = paid(*skus)
     world.tell(*(deducted(sku) for sku in skus or (1,)))
+    return world
+
+
+def partly_refunded(*skus: int) -> World:
+    """One of the two units of sku 1 was refunded."""
+    world = fulfilling(*skus)
+    world.tell(refund((1, 1), key="r1"), refunded())
     return world
 
 
