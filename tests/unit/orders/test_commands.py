@@ -21,27 +21,21 @@ from streams.orders.commands import VERDICTS, Verdict, find
 from streams.orders.state import FINISHED, OrderStatus, status_of
 from tests.unit.orders.world import (
     BUYER,
-    LIMITS,
     NO,
     SHOP,
     TRACE,
+    WORLDS,
     World,
     amend,
     cancel,
-    cancelled,
     complete,
     completed,
     created,
     fulfilling,
     paid,
-    partly_refunded,
     pay,
     refund,
-    refunded,
-    released,
-    reserving,
     ship,
-    stock_refused,
 )
 
 COMMANDS: dict[type[Record], Callable[..., Record]] = {
@@ -51,35 +45,6 @@ COMMANDS: dict[type[Record], Callable[..., Record]] = {
     ShipOrder: partial(ship, waybill_no="another"),
     CompleteOrder: complete,
     RefundOrder: partial(refund, key="another"),
-}
-
-
-def _after(given: World, *messages: Record) -> World:
-    given.tell(*messages)
-    return given
-
-
-def _later(given: World, ms: int) -> World:
-    given.wait(ms)
-    return given
-
-
-WORLDS: dict[OrderStatus, Callable[[], World]] = {
-    OrderStatus.RESERVING: reserving,
-    OrderStatus.CREATED: lambda: created(channel=None),
-    OrderStatus.PAID: paid,
-    OrderStatus.FULFILLING: fulfilling,
-    OrderStatus.PARTLY_SHIPPED: lambda: _after(fulfilling(), ship((1, 1))),
-    OrderStatus.SHIPPED: lambda: _after(fulfilling(), ship()),
-    OrderStatus.COMPLETED: completed,
-    OrderStatus.CANCELLING: lambda: _after(created(), cancel()),
-    OrderStatus.CANCELLED: cancelled,
-    OrderStatus.EXPIRED: lambda: _after(_later(created(), LIMITS.payment_window_ms), released()),
-    OrderStatus.REJECTED: lambda: _after(reserving(), stock_refused()),
-    OrderStatus.REFUNDING: lambda: _after(fulfilling(), refund()),
-    OrderStatus.PARTLY_REFUNDED: partly_refunded,
-    OrderStatus.REFUNDED: lambda: _after(fulfilling(), refund(), refunded()),
-    OrderStatus.PARKED: lambda: _later(paid(), LIMITS.step_budget_ms),
 }
 
 

@@ -22,6 +22,7 @@ from schemas.order import (
     SkuUnits,
 )
 from schemas.payment import RequestRefund
+from schemas.record import Record
 from streams.kernel.errors import InvalidMessage
 from streams.orders.facts import RefundDelayed, RefundReasked, RefundWanted
 from streams.orders.limits import OrderLimits
@@ -73,9 +74,9 @@ def bought(*lines: Line, limits: OrderLimits = LIMITS) -> World:
     return world
 
 
-def amounts(world: World, *messages: object) -> list[int]:
+def amounts(world: World, *messages: Record) -> list[int]:
     """Tell messages; return what the last one began to give back."""
-    facts = world.tell(*messages)  # type: ignore[arg-type]  # records, all of them
+    facts = world.tell(*messages)
     return [fact.amount_fen for fact in facts if isinstance(fact, OrderRefunding)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from schemas import inventory, order, payment
 from schemas.inventory import ReleaseCause, StockReason
@@ -13,6 +13,8 @@ from streams.engine.store import MemoryStore, PartitionState
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import Output
 from streams.orders import OrderLimits, orders_stage
+from streams.orders.reasons import ParkReason
+from streams.orders.state import OrderStatus
 
 START_MS = 1_790_000_000_000
 NO = "0123456789ABCDEF"
@@ -317,3 +319,57 @@ def cancelled(*skus: int) -> World:
     world = created(*skus)
     world.tell(cancel(), *(released(sku) for sku in skus or (1,)))
     return world
+
+
+def after(world: World, *messages: Record) -> World:
+    world.tell(*messages)
+    return world
+
+
+def later(world: World, ms: int) -> World:
+    world.wait(ms)
+    return world
+
+
+def refund_parked(*answers: Record) -> World:
+    """Refunding, and parked by the answers."""
+    return after(fulfilling(), refund(), *answers)
+
+
+# One order for every place of the tables: its status, and of a parked one why.
+WORLDS: dict[OrderStatus | ParkReason, Callable[[], World]] = {
+    OrderStatus.RESERVING: reserving,
+    OrderStatus.CREATED: lambda: created(channel=None),
+    OrderStatus.PAID: paid,
+    OrderStatus.FULFILLING: fulfilling,
+    OrderStatus.PARTLY_SHIPPED: lambda: after(fulfilling(), ship((1, 1))),
+    OrderStatus.SHIPPED: lambda: after(fulfilling(), ship()),
+    OrderStatus.COMPLETED: completed,
+    OrderStatus.CANCELLING: lambda: after(created(), cancel()),
+    OrderStatus.CANCELLED: cancelled,
+    OrderStatus.EXPIRED: lambda: after(later(created(), LIMITS.payment_window_ms), released()),
+    OrderStatus.REJECTED: lambda: after(reserving(), stock_refused()),
+    OrderStatus.REFUNDING: lambda: after(fulfilling(), refund()),
+    OrderStatus.PARTLY_REFUNDED: partly_refunded,
+    OrderStatus.REFUNDED: lambda: after(fulfilling(), refund(), refunded()),
+    OrderStatus.PARKED: lambda: later(paid(), LIMITS.step_budget_ms),
+    ParkReason.PAYMENT_MISMATCH: lambda: after(created(), succeeded(amount_fen=1)),
+    ParkReason.CONFIRM_UNANSWERED: lambda: later(paid(), LIMITS.step_budget_ms),
+    ParkReason.CANCEL_UNANSWERED: lambda: later(after(created(), cancel()), LIMITS.step_budget_ms),
+    ParkReason.CANCEL_CONTRADICTED: lambda: after(
+        created(), cancel(), end_refused("CancelHold", reason=StockReason.ALREADY_CONFIRMED)
+    ),
+    ParkReason.REFUND_UNANSWERED: lambda: later(refund_parked(), LIMITS.step_budget_ms),
+    ParkReason.REFUND_FAILED: lambda: after(
+        World(OrderLimits(refund_attempts=1)),
+        place(channel="wechat"),
+        held(),
+        succeeded(),
+        deducted(),
+        refund(),
+        refund_failed(),
+    ),
+    ParkReason.REFUND_REFUSED: lambda: refund_parked(
+        payment_refused(PaymentReason.NOTHING_TO_REFUND, f"{PAY_NO}-R1")
+    ),
+}
