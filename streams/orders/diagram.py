@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from schemas.order import OrderOperated
 from streams.orders.commands import VERDICTS, Verdict
+from streams.orders.decide import UNTIMED
 from streams.orders.operations import OPERATIONS, Effect
 from streams.orders.reasons import ParkReason
 from streams.orders.state import FINISHED, TRANSITIONS, OrderStatus
@@ -13,8 +14,8 @@ from streams.orders.state import FINISHED, TRANSITIONS, OrderStatus
 _HEAD = """\
 # The life of an order
 
-Drawn from `state.py`, `commands.py` and `operations.py` in `streams/orders`; a test keeps it equal.
-To draw it anew:
+Drawn from the tables in `streams/orders` (`state.py`, `commands.py`, `operations.py`, `decide.py`);
+a test keeps it equal. To draw it anew:
 
     python -c "from streams.orders.diagram import page; print(page(), end='')" > docs/orders.md
 
@@ -29,6 +30,12 @@ What becomes of a client's command: accepted, no effect (it asks for what is don
 done), or refused with a reason (`OrderRefused`). An unknown order, and another's, is refused as
 `UNKNOWN_ORDER`. A command whose key the order knows (a waybill, an amend key, a refund key) has no
 effect in any status.
+"""
+
+_UNTIMED = """
+## Orders that may wait
+
+Every other order that has not ended has a timer that drives it on (`DUE` in `decide.py`).
 """
 
 _OPERATIONS = """
@@ -84,4 +91,6 @@ def operation_table() -> str:
 def page() -> str:
     """Return the whole page."""
     diagram = f"{_HEAD}\n```mermaid\n{mermaid()}```\n"
-    return f"{diagram}{_COMMANDS}\n{command_table()}{_OPERATIONS}\n{operation_table()}"
+    waits = "".join(f"- {status}: {why}\n" for status, why in UNTIMED.items())
+    tables = f"{_COMMANDS}\n{command_table()}{_OPERATIONS}\n{operation_table()}"
+    return f"{diagram}{tables}{_UNTIMED}\n{waits}"
