@@ -140,7 +140,7 @@ class PaymentClosed(Record, frozen=True):
 class PaymentSurplus(Record, frozen=True):
     """Money came that the order does not need (a second payment, or after its end): it is refunded.
 
-    ``reason`` is DUPLICATE or ORDER_CLOSED.
+    ``reason`` is DUPLICATE, ORDER_CLOSED, or VOID: asked for before the order got another total.
     """
 
     order_no: str

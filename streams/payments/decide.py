@@ -19,6 +19,7 @@ from schemas.payment import (
 from schemas.record import Record
 from streams.payments.facts import (
     AnsweredAgain,
+    AttemptsVoided,
     EarlyReportsDropped,
     PaymentsEnded,
     PaymentsForgotten,
@@ -238,19 +239,29 @@ def close_payments(
     if known is not None:
         facts += closings(known, known.attempts, message.reason, known.version)
     if message.pay_no:
-        return (*facts, AnsweredAgain(message.order_no, _closed(known, message)))
+        return _voided(known, message, facts)
     if known is None or not known.is_closed:
         facts.append(PaymentsEnded(message.order_no, message.shop_id))
     return facts
 
 
-def _closed(known: OrderPayments | None, message: ClosePayments) -> Record:
-    kept = known.kept() if known is not None else None
-    if known is not None and kept is not None:
-        return _paid(known, *kept)
+def _voided(
+    known: OrderPayments | None, message: ClosePayments, closed: Sequence[Record]
+) -> Sequence[Record]:
+    """Answer that no money of the attempts so far can be kept, or that some is."""
+    if known is None:
+        return (AnsweredAgain(message.order_no, _closed(message, 0)),)
+    kept = known.kept()
+    if kept is not None:
+        return (*closed, AnsweredAgain(message.order_no, _paid(known, *kept)))
+    answer = _closed(message, known.version + len(closed))
+    return (*closed, AttemptsVoided(message.order_no), AnsweredAgain(message.order_no, answer))
+
+
+def _closed(message: ClosePayments, version: int) -> PaymentClosed:
     return PaymentClosed(
         order_no=message.order_no,
-        version=known.version if known is not None else 0,
+        version=version,
         shop_id=message.shop_id,
         pay_no=message.pay_no,
         reason=message.reason,
