@@ -124,8 +124,15 @@ def _record(kind: type[Record], defined: set[str]) -> dict[str, Any]:
 def _field(field: Field, defined: set[str]) -> dict[str, Any]:
     schema = {"name": field.name, "type": _type(field.annotation, defined)}
     if field.default is not msgspec.NODEFAULT:
-        schema["default"] = list(field.default) if field.default == () else field.default
+        schema["default"] = _default(field.default)
     return schema
+
+
+def _default(value: Any) -> Any:
+    """Return a default as JSON says it (Avro 1.11: bytes are code points 0 to 255)."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return list(value) if value == () else value
 
 
 def _type(annotation: Any, defined: set[str]) -> Any:

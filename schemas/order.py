@@ -52,6 +52,13 @@ class HoldRef(Record, frozen=True):
     amount: int
 
 
+class SkuUnits(Record, frozen=True):
+    """``qty`` units of a sku: what left in a parcel, or was given back."""
+
+    sku_id: int
+    qty: int
+
+
 class Refusal(Record, frozen=True):
     """Why one hold was refused; ``available`` is what could have been held."""
 
@@ -84,8 +91,25 @@ class PlaceOrderIntent(Record, frozen=True):
     trace_id: str = ""
 
 
+class AmendOrderIntent(Record, frozen=True):
+    """The buyer wants other lines in an order that is not paid: ``lines`` replace the old ones.
+
+    ``amend_key`` names the change within its order, so that a repeat has no effect. Prices and
+    ``total_fen`` are judged like those of a placement; ``currency`` is the order's.
+    """
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    amend_key: str
+    lines: tuple[CartLine, ...]
+    total_fen: int
+    currency: str = "CNY"
+    trace_id: str = ""
+
+
 # --- commands: the inbox of the orders stage (order.commands) ------------------------------------
-# PayOrder, CancelOrder, CompleteOrder and RefundOrder are also accepted on order.intents.
+# All but PlaceOrder and AmendOrder are also accepted on order.intents.
 
 
 class PlaceOrder(Record, frozen=True):
@@ -103,6 +127,25 @@ class PlaceOrder(Record, frozen=True):
     fingerprint: str
     flow: str
     pay_channel: str | None
+    trace_id: str
+
+
+class AmendOrder(Record, frozen=True):
+    """An admitted change of an unpaid order: priced, with everything that it needs to hold then.
+
+    ``holds`` are those that a placement of these lines would have.
+    """
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    amend_key: str
+    currency: str
+    lines: tuple[PricedLine, ...]
+    rules: tuple[AppliedRule, ...]
+    holds: tuple[HoldRef, ...]
+    total_fen: int
+    fingerprint: str
     trace_id: str
 
 
@@ -135,12 +178,52 @@ class CompleteOrder(Record, frozen=True):
     trace_id: str = ""
 
 
+class ShipOrder(Record, frozen=True):
+    """A parcel left: ``units`` of the order, or, without them, everything that had not left yet.
+
+    From the shop's logistics. ``waybill_no`` names the parcel: the same one is not counted twice.
+    """
+
+    order_no: str
+    shop_id: int
+    waybill_no: str
+    carrier: str = ""
+    units: tuple[SkuUnits, ...] = ()
+    trace_id: str = ""
+
+
 class RefundOrder(Record, frozen=True):
-    """Give the whole payment back."""
+    """Give the payment back: of ``units``, or, without them, of everything not yet refunded.
+
+    ``refund_key`` names the refund within its order, so that a repeat has no effect.
+    """
 
     order_no: str
     shop_id: int
     user_id: int
+    reason: str
+    trace_id: str = ""
+    refund_key: str = ""
+    units: tuple[SkuUnits, ...] = ()
+
+
+class OperatorAction(StrEnum):
+    """What an operator may do to an order; docs/orders.md says where which is allowed."""
+
+    RETRY = "RETRY"  # ask again for the answer that the order waits for
+    SKIP = "SKIP"  # treat the step as answered, where that is safe
+    FORCE = "FORCE"  # drive the order to its end: refunded when it was paid, else cancelled
+    PAUSE = "PAUSE"  # no timer moves the order until it is resumed
+    RESUME = "RESUME"
+
+
+class OperateOrder(Record, frozen=True):
+    """``operator`` takes a hand in an order, and says why."""
+
+    order_no: str
+    shop_id: int
+    operator: str
+    action: OperatorAction
     reason: str
     trace_id: str = ""
 
@@ -191,6 +274,26 @@ class OrderRejected(Record, frozen=True):
     trace_id: str
 
 
+class OrderAmended(Record, frozen=True):
+    """The order has other lines, another total, and holds what it needs for them: ``holds``.
+
+    Payment attempts of the total before are closed.
+    """
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    amend_key: str
+    currency: str
+    lines: tuple[PricedLine, ...]
+    rules: tuple[AppliedRule, ...]
+    holds: tuple[HoldRef, ...]
+    total_fen: int
+    expires_at_ms: int
+    trace_id: str
+
+
 class OrderPaymentOpened(Record, frozen=True):
     """A payment attempt was opened for the order."""
 
@@ -226,6 +329,32 @@ class OrderConfirmed(Record, frozen=True):
     version: int
     shop_id: int
     user_id: int
+    trace_id: str
+
+
+class OrderPartlyShipped(Record, frozen=True):
+    """A parcel left; other units are still to leave."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    waybill_no: str
+    carrier: str
+    units: tuple[SkuUnits, ...]
+    trace_id: str
+
+
+class OrderShipped(Record, frozen=True):
+    """The last parcel left."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    waybill_no: str
+    carrier: str
+    units: tuple[SkuUnits, ...]
     trace_id: str
 
 
@@ -282,7 +411,7 @@ class OrderExpired(Record, frozen=True):
 
 
 class OrderRefunding(Record, frozen=True):
-    """The payment is being given back."""
+    """The payment, or the part of it that ``units`` cost, is being given back."""
 
     order_no: str
     version: int
@@ -294,10 +423,12 @@ class OrderRefunding(Record, frozen=True):
     currency: str
     reason: str
     trace_id: str
+    refund_key: str = ""
+    units: tuple[SkuUnits, ...] = ()
 
 
-class OrderRefunded(Record, frozen=True):
-    """The payment was given back in full."""
+class OrderPartlyRefunded(Record, frozen=True):
+    """``amount_fen`` was given back; some of the payment is still kept."""
 
     order_no: str
     version: int
@@ -305,6 +436,31 @@ class OrderRefunded(Record, frozen=True):
     user_id: int
     refund_no: str
     amount_fen: int
+    trace_id: str
+
+
+class OrderRefunded(Record, frozen=True):
+    """``amount_fen`` was given back; nothing of the payment is kept any more."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    refund_no: str
+    amount_fen: int
+    trace_id: str
+
+
+class OrderOperated(Record, frozen=True):
+    """An operator took a hand. What follows from it are facts of their own, right after this."""
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    operator: str
+    action: OperatorAction
+    reason: str
     trace_id: str
 
 
@@ -321,7 +477,10 @@ class OrderParked(Record, frozen=True):
 
 
 class OrderRefused(Record, frozen=True):
-    """A command was refused, nothing changed; ``version`` is the one it met, 0 if none."""
+    """A command was refused, nothing changed; ``version`` is the one it met, 0 if none.
+
+    ``refusals``: of an amend, what could not be held.
+    """
 
     order_no: str
     version: int
@@ -330,3 +489,4 @@ class OrderRefused(Record, frozen=True):
     command: str
     reason: str
     trace_id: str
+    refusals: tuple[Refusal, ...] = ()

@@ -40,12 +40,18 @@ class RequestRefund(Record, frozen=True):
 
 
 class ClosePayments(Record, frozen=True):
-    """The order ended unpaid: close what is open. Money that comes later is given back."""
+    """Close every open attempt. Money that comes for one of them later is given back.
+
+    Without ``pay_no`` the order ended and takes no more money. With it only the attempts so far are
+    void, ``pay_no`` being the last of them: the order may open others. That is answered, by
+    PaymentClosed of ``pay_no``, or by PaymentSucceeded of the attempt whose money was kept before.
+    """
 
     order_no: str
     shop_id: int
     reason: str
     trace_id: str
+    pay_no: str = ""
 
 
 class GatewayStatus(StrEnum):
@@ -134,7 +140,7 @@ class PaymentClosed(Record, frozen=True):
 class PaymentSurplus(Record, frozen=True):
     """Money came that the order does not need (a second payment, or after its end): it is refunded.
 
-    ``reason`` is DUPLICATE or ORDER_CLOSED.
+    ``reason`` is DUPLICATE, ORDER_CLOSED, or VOID: asked for before the order got another total.
     """
 
     order_no: str

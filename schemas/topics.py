@@ -63,14 +63,21 @@ class Topic:
         return config
 
 
-_ORDER_REQUESTS = (order.PayOrder, order.CancelOrder, order.CompleteOrder, order.RefundOrder)
+_ORDER_REQUESTS = (
+    order.PayOrder,
+    order.CancelOrder,
+    order.ShipOrder,
+    order.CompleteOrder,
+    order.RefundOrder,
+    order.OperateOrder,
+)
 _STOCK_ENTRIES = (inventory.Restock, inventory.AdjustStock)
 
 ORDER_INTENTS = Topic(
     "order.intents",
     Kind.INTENTS,
     "order_no or client key",
-    (order.PlaceOrderIntent, *_ORDER_REQUESTS),
+    (order.PlaceOrderIntent, order.AmendOrderIntent, *_ORDER_REQUESTS),
 )
 ORDER_EVENTS = Topic(
     "order.events",
@@ -80,16 +87,21 @@ ORDER_EVENTS = Topic(
         order.OrderPlaced,
         order.OrderCreated,
         order.OrderRejected,
+        order.OrderAmended,
         order.OrderPaymentOpened,
         order.OrderPaid,
         order.OrderConfirmed,
+        order.OrderPartlyShipped,
+        order.OrderShipped,
         order.OrderCompleted,
         order.OrderCancelling,
         order.OrderCancelled,
         order.OrderExpired,
         order.OrderRefunding,
+        order.OrderPartlyRefunded,
         order.OrderRefunded,
         order.OrderParked,
+        order.OrderOperated,
         order.OrderRefused,
     ),
 )
@@ -158,6 +170,7 @@ ORDER_COMMANDS = Topic(
     "order_no",
     (
         order.PlaceOrder,
+        order.AmendOrder,
         *_ORDER_REQUESTS,
         # replies: the facts of the stages that were asked
         inventory.StockHeld,
@@ -169,6 +182,7 @@ ORDER_COMMANDS = Topic(
         inventory.HoldEndRefused,
         payment.PaymentSucceeded,
         payment.PaymentFailed,
+        payment.PaymentClosed,
         payment.RefundSucceeded,
         payment.RefundFailed,
         payment.PaymentRefused,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from schemas.inventory import AdjustStock, Restock
-from schemas.order import CancelOrder, CompleteOrder, PayOrder, PlaceOrderIntent, RefundOrder
+from schemas.order import AmendOrderIntent, PlaceOrderIntent
 from schemas.record import Record
 from schemas.topics import INVENTORY_COMMANDS, ORDER_COMMANDS
 from streams.admission.entries import admit_entry
-from streams.admission.placing import admit_order
+from streams.admission.placing import admit_amend, admit_order
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
-from streams.admission.requests import admit_request
+from streams.admission.requests import OrderRequest, admit_request
 from streams.kernel.stage import Output
 from streams.pricing.price_list import PriceList
 
@@ -27,7 +27,9 @@ def admit(message: Record, price_list: PriceList, now_ms: int) -> Output:
     if isinstance(message, PlaceOrderIntent):
         order = admit_order(message, price_list, now_ms)
         return Output(_ORDERS, order.order_no, order)
-    if isinstance(message, PayOrder | CancelOrder | CompleteOrder | RefundOrder):
+    if isinstance(message, AmendOrderIntent):
+        return Output(_ORDERS, message.order_no, admit_amend(message, price_list, now_ms))
+    if isinstance(message, OrderRequest):
         return Output(_ORDERS, message.order_no, admit_request(message))
     if isinstance(message, Restock | AdjustStock):
         return Output(_INVENTORY, str(message.sku_id), admit_entry(message))

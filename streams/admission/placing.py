@@ -1,11 +1,26 @@
-"""Admits the placement of an order: PlaceOrderIntent to PlaceOrder."""
+"""Admits the placement of an order, and a change of it before it is paid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.order import CartLine, HoldRef, PlaceOrder, PlaceOrderIntent
-from streams.admission.fields import check_channel, check_currency, check_owner, check_trace
+from msgspec.structs import replace
+
+from schemas.order import (
+    AmendOrder,
+    AmendOrderIntent,
+    CartLine,
+    HoldRef,
+    PlaceOrder,
+    PlaceOrderIntent,
+)
+from streams.admission.fields import (
+    check_channel,
+    check_currency,
+    check_order_no,
+    check_owner,
+    check_trace,
+)
 from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
 from streams.pricing.cart import Cart, PricedCart, PricingReason, UnpriceableCart
@@ -75,6 +90,49 @@ def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) ->
         fingerprint=fingerprint_of(intent),
         flow=intent.flow,
         pay_channel=intent.pay_channel,
+        trace_id=intent.trace_id or derive_trace_id(order_no),
+    )
+
+
+def admit_amend(intent: AmendOrderIntent, price_list: PriceList, now_ms: int) -> AmendOrder:
+    """Return the command that changes the order: judged as if its lines were placed now.
+
+    Raises InvalidIntent with every problem, in the order: number, then as ``admit_order``.
+    """
+    problems: list[Problem] = []
+    check_order_no(intent.order_no, problems)
+    placement = PlaceOrderIntent(
+        shop_id=intent.shop_id,
+        user_id=intent.user_id,
+        client_key=intent.amend_key,
+        lines=intent.lines,
+        total_fen=intent.total_fen,
+        placed_at_ms=now_ms,
+        currency=intent.currency,
+        trace_id=intent.trace_id,
+    )
+    try:
+        order = admit_order(placement, price_list, now_ms)
+    except InvalidIntent as error:
+        for problem in error.problems:
+            is_key = problem.field == "client_key"
+            problems.append(problem._replace(field="amend_key") if is_key else problem)
+    if problems:
+        raise InvalidIntent(tuple(problems))
+    order_no = intent.order_no
+    return AmendOrder(
+        order_no=order_no,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        amend_key=intent.amend_key,
+        currency=order.currency,
+        lines=order.lines,
+        rules=order.rules,
+        holds=tuple(
+            replace(hold, hold_id=f"{order_no}/{hold.resource_id}") for hold in order.holds
+        ),
+        total_fen=order.total_fen,
+        fingerprint=order.fingerprint,
         trace_id=intent.trace_id or derive_trace_id(order_no),
     )
 

@@ -21,6 +21,9 @@ class ProblemCode(StrEnum):
     BAD_TRACE = "BAD_TRACE"
     BAD_ORDER_NO = "BAD_ORDER_NO"
     BAD_REASON = "BAD_REASON"
+    BAD_UNITS = "BAD_UNITS"  # of a parcel or a refund
+    BAD_WAYBILL = "BAD_WAYBILL"
+    BAD_OPERATOR = "BAD_OPERATOR"
     BAD_ENTRY = "BAD_ENTRY"  # of a restock or a correction of stock
     EXPIRED_INTENT = "EXPIRED_INTENT"  # too old, or from the future
     EMPTY_CART = "EMPTY_CART"

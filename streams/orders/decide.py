@@ -14,8 +14,18 @@ from schemas.inventory import (
     StockRefused,
     StockReleased,
 )
-from schemas.order import CancelOrder, CompleteOrder, PayOrder, PlaceOrder, RefundOrder
+from schemas.order import (
+    AmendOrder,
+    CancelOrder,
+    CompleteOrder,
+    OperateOrder,
+    PayOrder,
+    PlaceOrder,
+    RefundOrder,
+    ShipOrder,
+)
 from schemas.payment import (
+    PaymentClosed,
     PaymentFailed,
     PaymentRefused,
     PaymentSucceeded,
@@ -25,20 +35,35 @@ from schemas.payment import (
 from schemas.record import Record
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import View
-from streams.orders import ending, holding, paying, placing, refunding, surplus
-from streams.orders.facts import OrderForgotten, StepRetried
+from streams.orders import (
+    amending,
+    ending,
+    holding,
+    operations,
+    paying,
+    placing,
+    refunding,
+    shipping,
+    surplus,
+)
+from streams.orders.facts import OrderForgotten, StepRetried, TimerHeld
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
 from streams.orders.reasons import ParkReason
 from streams.orders.state import FinishedOrder, Order, OrderStatus, SurplusRefund
 
+_S = OrderStatus
+
 # The parameter of each decider is the message it is under: a test compares the two.
 DECIDE: Mapping[type[Record], Callable[[OrderLimits, View, Any, int], Sequence[Record]]] = {
     PlaceOrder: placing.place_order,
+    AmendOrder: amending.amend_order,
     PayOrder: paying.pay_order,
     CancelOrder: ending.cancel_order,
+    ShipOrder: shipping.ship_order,
     CompleteOrder: ending.complete_order,
     RefundOrder: refunding.refund_order,
+    OperateOrder: operations.operate_order,
     StockHeld: holding.stock_held,
     StockRefused: holding.stock_refused,
     StockDeducted: holding.stock_deducted,
@@ -48,6 +73,7 @@ DECIDE: Mapping[type[Record], Callable[[OrderLimits, View, Any, int], Sequence[R
     HoldEndRefused: holding.hold_end_refused,
     PaymentSucceeded: paying.payment_succeeded,
     PaymentFailed: paying.payment_failed,
+    PaymentClosed: paying.payment_closed,
     RefundSucceeded: refunding.refund_succeeded,
     RefundFailed: refunding.refund_failed,
     PaymentRefused: paying.payment_refused,
@@ -66,17 +92,52 @@ def wake(limits: OrderLimits, state: View, record: Record) -> Sequence[Record]:
 
 
 def _step_due(limits: OrderLimits, order: Order) -> Sequence[Record]:
-    """End the payment window, or ask again for an answer that is late; after the last time stop."""
-    if order.status is OrderStatus.CREATED:
-        return ending.payment_window_over(order)
-    if order.status is OrderStatus.REFUNDING:
-        return refunding.refund_due(limits, order)
-    if order.retries < limits.step_retries:
-        return (StepRetried(order.order_no),)
-    if order.status is OrderStatus.RESERVING:
-        return placing.unanswered(order)
-    if order.status is OrderStatus.PAID:
-        return refunding.confirm_unanswered(order)
-    if order.status is OrderStatus.CANCELLING:
-        return (parked(order, ParkReason.CANCEL_UNANSWERED),)
-    raise StageDefect(f"order {order.order_no} awaits nothing in {order.status}")
+    if order.paused:
+        return (TimerHeld(order.order_no),)
+    due = DUE.get(order.status)
+    if due is None:
+        raise StageDefect(f"order {order.order_no} awaits nothing in {order.status}")
+    return due(limits, order)
+
+
+def _created_due(limits: OrderLimits, order: Order) -> Sequence[Record]:
+    change = order.amendment
+    if change is not None and order.due_ms < change.expires_at_ms:
+        return amending.due(limits, order)
+    return ending.payment_window_over(order)
+
+
+def _asked_again(limits: OrderLimits, order: Order) -> Sequence[Record]:
+    return (StepRetried(order.order_no),) if order.retries < limits.step_retries else ()
+
+
+def _completed(_limits: OrderLimits, order: Order) -> Sequence[Record]:
+    return (ending.completed(order, order.version + 1),)
+
+
+DUE: Mapping[OrderStatus, Callable[[OrderLimits, Order], Sequence[Record]]] = {
+    _S.RESERVING: lambda limits, order: _asked_again(limits, order) or placing.unanswered(order),
+    _S.CREATED: _created_due,
+    _S.PAID: lambda limits, order: (
+        _asked_again(limits, order) or refunding.confirm_unanswered(order)
+    ),
+    _S.SHIPPED: _completed,
+    _S.CANCELLING: lambda limits, order: (
+        _asked_again(limits, order) or (parked(order, ParkReason.CANCEL_UNANSWERED),)
+    ),
+    _S.REFUNDING: refunding.refund_due,
+    _S.PARTLY_REFUNDED: _completed,
+}
+"""How an order is driven on that sat in a step for as long as it may (domain.md: the sweep).
+
+What waits for a client, or for goods on their way, ends when its time is over. What waits for an
+answer is asked for again; after the last time the order is rejected, refunded, left as it was or
+parked, and a public fact says which."""
+
+UNTIMED: Mapping[OrderStatus, str] = {
+    _S.FULFILLING: "the warehouse packs when it can, or the buyer says that all is there",
+    _S.PARTLY_SHIPPED: "paid goods are still to leave: neither completing nor refunding is right",
+    _S.PARTLY_REFUNDED: "as long as goods are still to leave; else it completes by itself",
+    _S.PARKED: "a human is needed, and was alerted",
+}
+"""Live statuses in which no timer runs, and why."""

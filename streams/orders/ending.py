@@ -15,9 +15,11 @@ from schemas.order import (
 )
 from schemas.record import Record
 from streams.kernel.stage import View
+from streams.orders.amending import given_up
 from streams.orders.commands import judge_live
 from streams.orders.facts import HoldAnswered, HoldsReturned, PaymentsEnded
 from streams.orders.limits import OrderLimits
+from streams.orders.reasons import OrderReason
 from streams.orders.state import HoldMark, Order, marked, with_mark
 
 _OPEN = HoldMark.ASKED + HoldMark.HELD
@@ -40,14 +42,17 @@ def complete_order(
     order = judge_live(state, message)
     if not isinstance(order, Order):
         return order
-    return (
-        OrderCompleted(
-            order_no=order.order_no,
-            version=order.version + 1,
-            shop_id=order.shop_id,
-            user_id=order.user_id,
-            trace_id=order.trace_id,
-        ),
+    return (completed(order, order.version + 1),)
+
+
+def completed(order: Order, version: int) -> OrderCompleted:
+    """Return the end of an order whose goods the buyer has, or should have had for long."""
+    return OrderCompleted(
+        order_no=order.order_no,
+        version=version,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        trace_id=order.trace_id,
     )
 
 
@@ -70,10 +75,11 @@ def cancelling(order: Order, marks: str, cause: CancelCause, reason: str) -> Seq
 
     Every hold that is held or asked for is cancelled, and the order ends when all have answered: at
     once when there is none. Payments are closed only if there was an attempt: without one no money
-    can come.
+    can come. An amend that is under way is given up.
     """
     order_no, shop_id, trace_id = order.order_no, order.shop_id, order.trace_id
     facts: list[Record] = [
+        *given_up(order, OrderReason.ORDER_ENDING),
         OrderCancelling(
             order_no=order_no,
             version=order.version + 1,
@@ -82,7 +88,7 @@ def cancelling(order: Order, marks: str, cause: CancelCause, reason: str) -> Seq
             cause=cause,
             reason=reason,
             trace_id=trace_id,
-        )
+        ),
     ]
     holds = marked(order, marks, _OPEN)
     if holds:
@@ -103,8 +109,12 @@ def cancel_answered(order: Order, index: int, mark: HoldMark) -> Sequence[Record
         return ()
     if HoldMark.CANCELLING in with_mark(order.hold_marks, index, mark):
         return (HoldAnswered(order.order_no, index, mark),)
-    cause = order.cause or CancelCause.REQUESTED
-    return (_ended(order, order.version + 1, cause, order.reason),)
+    return (cancelled(order, order.version + 1),)
+
+
+def cancelled(order: Order, version: int) -> Record:
+    """Return the end of an order that was being cancelled."""
+    return _ended(order, version, order.cause or CancelCause.REQUESTED, order.reason)
 
 
 def _ended(order: Order, version: int, cause: CancelCause, reason: str) -> Record:

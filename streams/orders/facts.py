@@ -5,9 +5,9 @@ They carry no version: the versions of an order count its public facts.
 
 from __future__ import annotations
 
-from schemas.order import HoldRef, Refusal
+from schemas.order import HoldRef, Refusal, SkuUnits
 from schemas.record import Record
-from streams.orders.state import HoldMark
+from streams.orders.state import Amendment, HoldMark
 
 
 class HoldAnswered(Record, frozen=True):
@@ -56,10 +56,54 @@ class PaymentTaken(Record, frozen=True):
 
     order_no: str
     attempt: int
+    amount_fen: int
 
 
 class StepRetried(Record, frozen=True):
     """The awaited answer is late: what was asked is asked again, the same."""
+
+    order_no: str
+
+
+class StepAsked(Record, frozen=True):
+    """An operator has what is not answered asked again; retries and timers stay as they are."""
+
+    order_no: str
+
+
+class TimerHeld(Record, frozen=True):
+    """A timer of a paused order came due: it looks again after a while."""
+
+    order_no: str
+
+
+class AmendAsked(Record, frozen=True):
+    """The order is to be changed: what it needs besides is asked for."""
+
+    order_no: str
+    amendment: Amendment
+
+
+class AmendAnswered(Record, frozen=True):
+    """The added hold at ``index`` is now at ``mark``, refused by ``refusal`` if there is one."""
+
+    order_no: str
+    index: int
+    mark: HoldMark
+    refusal: Refusal | None = None
+
+
+class AmendHeld(Record, frozen=True):
+    """Everything new is held: payment attempts of the old total are to be closed."""
+
+    order_no: str
+    shop_id: int
+    pay_no: str
+    trace_id: str
+
+
+class AmendEnded(Record, frozen=True):
+    """The change is given up, the order stays as it was; the refusal says why."""
 
     order_no: str
 
@@ -69,6 +113,9 @@ class RefundWanted(Record, frozen=True):
 
     order_no: str
     reason: str
+    refund_key: str
+    units: tuple[SkuUnits, ...]
+    amount_fen: int
 
 
 class RefundDelayed(Record, frozen=True):

@@ -2,6 +2,8 @@
 
 An answer that nobody awaits has no effect: it repeats an earlier one, or the order has ended. The
 exception is StockHeld, which brings units: if nobody awaits them they are given back.
+
+A hold that an amend adds is not yet one of the order's: see ``amending``.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from schemas.inventory import (
 from schemas.order import HoldRef, OrderConfirmed, Refusal
 from schemas.record import Record
 from streams.kernel.stage import View
+from streams.orders import amending
 from streams.orders.ending import cancel_answered, hold_lost_unpaid
 from streams.orders.facts import HoldAnswered, HoldDenied, HoldsReturned
 from streams.orders.limits import OrderLimits
@@ -47,6 +50,10 @@ def stock_held(
     order, index, mark = _find(state, message)
     if order is not None and mark == _ASKED:
         return hold_granted(limits, order, index, now_ms)
+    if order is not None and index < 0:
+        index, mark = amending.added(order, message.hold_id)
+        if mark == _ASKED:
+            return amending.hold_granted(order, index)
     if mark and mark not in _NOT_HELD:
         return ()
     hold = HoldRef(message.hold_id, STOCK, str(message.sku_id), message.qty)
@@ -61,6 +68,8 @@ def stock_refused(
     order, index, mark = _find(state, message)
     if order is None:
         return ()
+    if index < 0:
+        return _added_lost(order, message.hold_id, _ASKED, message.reason, message.available)
     if mark == _ASKED:
         return hold_denied(order, index, message.reason, message.available)
     if mark == _CANCELLING:
@@ -85,6 +94,8 @@ def stock_released(
     order, index, mark = _find(state, message)
     if order is None:
         return ()
+    if index < 0:
+        return _added_lost(order, message.hold_id, _HELD, StockReason.HOLD_EXPIRED, 0)
     if mark == _CANCELLING:
         return cancel_answered(order, index, _RELEASED)
     if mark == _CONFIRMING:
@@ -146,6 +157,14 @@ def _find(state: View, message: HoldReply) -> tuple[Order | None, int, str]:
         return None, -1, _NOTHING
     index = hold_index(order, message.hold_id)
     return order, index, _NOTHING if index < 0 else order.hold_marks[index]
+
+
+def _added_lost(
+    order: Order, hold_id: str, awaited: str, reason: str, available: int
+) -> Sequence[Record]:
+    """Take in that an amend does not get a hold, if that is still at the mark ``awaited``."""
+    index, mark = amending.added(order, hold_id)
+    return amending.hold_denied(order, index, reason, available) if mark == awaited else ()
 
 
 def _hold_confirmed(order: Order, index: int) -> Sequence[Record]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,35 @@ class OrderLimits:
     gateway."""
 
     refund_attempts: int = 5
-    """Refund numbers tried for one payment before a human is needed."""
+    """Refund numbers tried for one refund before a human is needed."""
+
+    refunds: int = 20
+    """Refunds of one order: its units are seldom more, and each is remembered."""
+
+    amends: int = 20
+    """Changes of one order before it is paid: each is remembered."""
+
+    delivery_window_ms: int = 15 * DAY_MS
+    """From the last parcel until the order completes by itself. The payments stage remembers kept
+    money for 30 days: 15 + 7 to send the goods back + 8 to spare."""
 
     idempotency_window_ms: int = 24 * HOUR_MS
     """How long a client may repeat a request; admission refuses what was placed earlier."""
+
+    return_window_ms: int = 24 * HOUR_MS
+    """How long a completed order may be refunded, at least the idempotency window: it is kept in
+    memory for that. 7 days x 100 orders/s x 0.5 kB = 30 GB, so a longer window needs a store on
+    disk."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if getattr(self, name) < (0 if name == "step_retries" else 1):
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be positive")
+        if self.return_window_ms < self.idempotency_window_ms:
+            raise ValueError(
+                f"return_window_ms is {self.return_window_ms}, less than idempotency_window_ms: "
+                "a repeated placement of a completed order would be a new order"
+            )
         if self.hold_grace_ms < 2 * self.step_budget_ms:
             raise ValueError(
                 f"hold_grace_ms is {self.hold_grace_ms}, less than twice the {self.step_budget_ms} "

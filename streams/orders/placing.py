@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from schemas.order import (
+    HoldRef,
     OrderCreated,
     OrderPaymentOpened,
     OrderPlaced,
@@ -168,7 +169,11 @@ def _check_form(message: PlaceOrder) -> None:
         raise InvalidMessage(
             "BAD_FINGERPRINT", f"{message.fingerprint!r} is not 8 bytes in lower-case hex"
         )
-    holds = message.holds
+    check_holds(message.holds)
+
+
+def check_holds(holds: tuple[HoldRef, ...]) -> None:
+    """Raise InvalidMessage (BAD_HOLDS) for what no stage could hold."""
     if not holds or (len(holds) > 1 and len({hold.hold_id for hold in holds}) != len(holds)):
         raise InvalidMessage("BAD_HOLDS", "an order needs at least one hold, each with its own id")
     for hold in holds:

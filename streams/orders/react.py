@@ -9,26 +9,35 @@ from schemas import topics
 from schemas.inventory import CancelHold, ConfirmHold, TryHold
 from schemas.order import (
     HoldRef,
+    OrderAmended,
     OrderCancelled,
     OrderCancelling,
     OrderCompleted,
     OrderConfirmed,
     OrderCreated,
     OrderExpired,
+    OrderOperated,
     OrderPaid,
     OrderParked,
+    OrderPartlyRefunded,
+    OrderPartlyShipped,
     OrderPaymentOpened,
     OrderPlaced,
     OrderRefunded,
     OrderRefunding,
     OrderRefused,
     OrderRejected,
+    OrderShipped,
 )
 from schemas.payment import ClosePayments, RequestPayment, RequestRefund
 from schemas.record import Record
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import Output, View
 from streams.orders.facts import (
+    AmendAnswered,
+    AmendAsked,
+    AmendEnded,
+    AmendHeld,
     AttemptEnded,
     HoldAnswered,
     HoldDenied,
@@ -39,15 +48,17 @@ from streams.orders.facts import (
     RefundDelayed,
     RefundReasked,
     RefundWanted,
+    StepAsked,
     StepRetried,
     SurplusAsked,
     SurplusDelayed,
     SurplusReturned,
     SurplusStuck,
+    TimerHeld,
 )
 from streams.orders.limits import OrderLimits
-from streams.orders.reasons import SURPLUS
-from streams.orders.state import HoldMark, Order, OrderStatus, marked, pay_no, refund_no
+from streams.orders.reasons import AMENDED, SURPLUS
+from streams.orders.state import HoldMark, Order, OrderStatus, marked, pay_no, refund_no, under_way
 
 _EVENTS = topics.ORDER_EVENTS.name
 _INVENTORY = topics.INVENTORY_COMMANDS.name
@@ -86,6 +97,15 @@ def _payment_opened(_limits: OrderLimits, _state: View, fact: OrderPaymentOpened
     return (Output(_EVENTS, order_no, fact), Output(_PAYMENTS, order_no, request))
 
 
+def _amend_asked(limits: OrderLimits, state: View, fact: AmendAsked) -> Outputs:
+    order = _live(state, fact.order_no)
+    return [_try_hold(limits, order, hold) for hold in fact.amendment.added]
+
+
+def _amend_held(_limits: OrderLimits, _state: View, fact: AmendHeld) -> Outputs:
+    return (_close_attempts(fact.order_no, fact.shop_id, fact.pay_no, fact.trace_id),)
+
+
 def _paid(_limits: OrderLimits, state: View, fact: OrderPaid) -> Outputs:
     order = _live(state, fact.order_no)
     return [
@@ -119,23 +139,54 @@ def _payments_ended(_limits: OrderLimits, _state: View, fact: PaymentsEnded) -> 
     return (Output(_PAYMENTS, fact.order_no, close),)
 
 
-def _step_retried(limits: OrderLimits, state: View, fact: StepRetried) -> Outputs:
-    """Ask again whatever is not answered yet, word by word: a repeat must not be a conflict."""
+def _step_retried(limits: OrderLimits, state: View, fact: StepRetried | StepAsked) -> Outputs:
+    """Ask again whatever is not answered yet, word by word: a repeat must not be a conflict.
+
+    The marks of its holds and its counters say what an order waits for, also when it is parked.
+    """
     order = _live(state, fact.order_no)
-    status, marks = order.status, order.hold_marks
-    if status is OrderStatus.REFUNDING:
+    marks, reason = order.hold_marks, order.cause or ""
+    if order.refund_attempts:
         return _ask_refund(order)
-    if status is OrderStatus.RESERVING:
-        return [_try_hold(limits, order, hold) for hold in marked(order, marks, HoldMark.ASKED)]
-    if status is OrderStatus.PAID:
-        return [_confirm_hold(order, hold) for hold in marked(order, marks, HoldMark.CONFIRMING)]
-    if status is OrderStatus.CANCELLING:
-        reason = order.cause or ""
-        return [
-            _cancel_hold(order.order_no, order.shop_id, hold, reason, order.trace_id)
-            for hold in marked(order, marks, HoldMark.CANCELLING)
-        ]
-    raise StageDefect(f"nothing is asked in {status}")
+    if order.status is OrderStatus.CREATED:
+        return _ask_amend(limits, order) if order.amendment is not None else _ask_payment(order)
+    asks = [_try_hold(limits, order, hold) for hold in marked(order, marks, HoldMark.ASKED)]
+    asks += [_confirm_hold(order, hold) for hold in marked(order, marks, HoldMark.CONFIRMING)]
+    asks += [
+        _cancel_hold(order.order_no, order.shop_id, hold, reason, order.trace_id)
+        for hold in marked(order, marks, HoldMark.CANCELLING)
+    ]
+    return asks
+
+
+def _ask_payment(order: Order) -> Outputs:
+    if not order.attempts or not order.channel:
+        return ()
+    request = RequestPayment(
+        pay_no=pay_no(order.order_no, order.attempts),
+        order_no=order.order_no,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        channel=order.channel,
+        amount_fen=order.total_fen,
+        currency=order.currency,
+        trace_id=order.trace_id,
+    )
+    return (Output(_PAYMENTS, order.order_no, request),)
+
+
+def _ask_amend(limits: OrderLimits, order: Order) -> Outputs:
+    change = order.amendment
+    if change is None:
+        return ()
+    if change.is_held:
+        number = pay_no(order.order_no, order.attempts)
+        return (_close_attempts(order.order_no, order.shop_id, number, order.trace_id),)
+    return [
+        _try_hold(limits, order, hold)
+        for hold, mark in zip(change.added, change.marks, strict=True)
+        if mark == HoldMark.ASKED
+    ]
 
 
 def _refund_reasked(_limits: OrderLimits, state: View, fact: RefundReasked) -> Outputs:
@@ -203,6 +254,11 @@ def _cancel_hold(order_no: str, shop_id: int, hold: HoldRef, reason: str, trace_
     return Output(_INVENTORY, sku, cancel)
 
 
+def _close_attempts(order_no: str, shop_id: int, number: str, trace_id: str) -> Output:
+    close = ClosePayments(order_no, shop_id, AMENDED, trace_id, number)
+    return Output(_PAYMENTS, order_no, close)
+
+
 def _ask_refund(order: Order) -> Outputs:
     payment = pay_no(order.order_no, order.paid_attempt)
     request = RequestRefund(
@@ -210,7 +266,7 @@ def _ask_refund(order: Order) -> Outputs:
         pay_no=payment,
         order_no=order.order_no,
         shop_id=order.shop_id,
-        amount_fen=order.total_fen,
+        amount_fen=under_way(order).amount_fen,
         currency=order.currency,
         reason=order.reason,
         trace_id=order.trace_id,
@@ -223,16 +279,21 @@ REACT: Mapping[type[Record], Callable[[OrderLimits, View, Any], Outputs]] = {
     OrderPlaced: _placed,
     OrderCreated: _publish,
     OrderRejected: _publish,
+    OrderAmended: _publish,
     OrderPaymentOpened: _payment_opened,
     OrderPaid: _paid,
     OrderConfirmed: _publish,
+    OrderPartlyShipped: _publish,
+    OrderShipped: _publish,
     OrderCompleted: _publish,
     OrderCancelling: _publish,
     OrderCancelled: _publish,
     OrderExpired: _publish,
     OrderRefunding: _refunding,
+    OrderPartlyRefunded: _publish,
     OrderRefunded: _publish,
     OrderParked: _publish,
+    OrderOperated: _publish,
     OrderRefused: _publish,
     HoldAnswered: _silent,
     HoldDenied: _silent,
@@ -240,7 +301,13 @@ REACT: Mapping[type[Record], Callable[[OrderLimits, View, Any], Outputs]] = {
     PaymentsEnded: _payments_ended,
     AttemptEnded: _silent,
     PaymentTaken: _silent,
+    AmendAsked: _amend_asked,
+    AmendAnswered: _silent,
+    AmendHeld: _amend_held,
+    AmendEnded: _silent,
     StepRetried: _step_retried,
+    StepAsked: _step_retried,
+    TimerHeld: _silent,
     RefundWanted: _silent,
     RefundDelayed: _silent,
     RefundReasked: _refund_reasked,

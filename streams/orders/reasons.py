@@ -20,6 +20,23 @@ class OrderReason(StrEnum):
     ORDER_ENDED = "ORDER_ENDED"
     ORDER_PARKED = "ORDER_PARKED"  # a human is needed first
     TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS"
+    AMEND_CONFLICT = "AMEND_CONFLICT"  # the amend key names a change with another body
+    AMEND_UNDER_WAY = "AMEND_UNDER_WAY"  # ask again when it is done
+    AMEND_NOT_HELD = "AMEND_NOT_HELD"  # something new could not be held: ``refusals`` names it
+    AMEND_UNANSWERED = "AMEND_UNANSWERED"  # nobody said that the old payment is closed
+    TOO_MANY_AMENDS = "TOO_MANY_AMENDS"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"  # an order keeps its currency
+    NOT_SHIPPED = "NOT_SHIPPED"  # parcels are still to leave
+    ALREADY_SHIPPED = "ALREADY_SHIPPED"  # nothing is left to leave
+    MORE_THAN_ORDERED = "MORE_THAN_ORDERED"  # of some sku less is left to leave
+    WAYBILL_CONFLICT = "WAYBILL_CONFLICT"  # the waybill names a parcel with other units
+    REFUND_UNDER_WAY = "REFUND_UNDER_WAY"  # one at a time: ask again when it is done
+    REFUND_CONFLICT = "REFUND_CONFLICT"  # the refund key names a refund of other units
+    MORE_THAN_SOLD = "MORE_THAN_SOLD"  # of some sku less is left to refund
+    NOTHING_TO_REFUND = "NOTHING_TO_REFUND"  # these units cost nothing
+    TOO_MANY_REFUNDS = "TOO_MANY_REFUNDS"
+    NOTHING_AWAITED = "NOTHING_AWAITED"  # no answer is outstanding that could be asked for again
+    NOT_SAFE = "NOT_SAFE"  # goods or money would be wrong afterwards
     SURPLUS_NOT_RETURNED = "SURPLUS_NOT_RETURNED"  # money that nobody needs is stuck: alerted
 
 
@@ -43,3 +60,6 @@ HOLD_LOST = "HOLD_LOST"
 
 SURPLUS = "SURPLUS"
 """Reason of the refund of money that no order needs."""
+
+AMENDED = "AMENDED"
+"""Reason of giving back what an amended order needs no more, and of closing its old payment."""

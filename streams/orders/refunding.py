@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.order import OrderRefunded, OrderRefunding, RefundOrder
+from schemas.order import OrderPartlyRefunded, OrderRefunded, OrderRefunding, RefundOrder, SkuUnits
 from schemas.payment import PaymentRefused, RefundFailed, RefundSucceeded
 from schemas.record import Record
 from streams.kernel.stage import View
 from streams.orders import surplus
-from streams.orders.commands import judge
+from streams.orders.commands import owned, refused, ruled
 from streams.orders.facts import (
     HoldAnswered,
     HoldsReturned,
@@ -20,39 +20,88 @@ from streams.orders.facts import (
 )
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
-from streams.orders.reasons import HOLD_LOST, ParkReason
+from streams.orders.reasons import HOLD_LOST, OrderReason, ParkReason
+from streams.orders.sold import revived
 from streams.orders.state import (
-    FinishedOrder,
     HoldMark,
     Order,
     OrderStatus,
+    RefundPart,
     attempt_of,
     marked,
     pay_no,
+    refund_attempt_of,
     refund_no,
+    under_way,
     with_mark,
 )
+from streams.orders.units import asked, cost_fen, exceeds, listed, to_refund
 
 _CONFIRMING = HoldMark.CONFIRMING
+_REFUND_STEPS = (OrderStatus.REFUNDING, OrderStatus.PARKED)
 
 
 def refund_order(
-    _limits: OrderLimits, state: View, message: RefundOrder, _now_ms: int
+    limits: OrderLimits, state: View, message: RefundOrder, _now_ms: int
 ) -> Sequence[Record]:
-    """Give the whole payment back. Guards: those of ``judge``.
+    """Give the payment back: of some units, or of everything that is not refunded yet.
+
+    Guards, in this order:
+
+    1. it is malformed: InvalidMessage (BAD_UNITS);
+    2. those of ``owned``;
+    3. the refund key is known. Same units (or all): no effect. Otherwise REFUND_CONFLICT;
+    4. the status, by VERDICTS; also REFUND_UNDER_WAY while one waits for holds to be confirmed;
+    5. more units of a sku than are left: MORE_THAN_SOLD;
+    6. these units cost nothing: NOTHING_TO_REFUND;
+    7. too many refunds: TOO_MANY_REFUNDS.
 
     While holds are being confirmed the refund waits for their answers, which come anyway: a cancel
     cannot overtake a confirm, and the books of stock and orders agree on what was sold.
     """
-    order = judge(state, message)
+    units = asked(message.units)
+    order = owned(state, message)
     if isinstance(order, tuple):
         return order
-    if isinstance(order, FinishedOrder) or order.status is not OrderStatus.PAID:
-        trace_id = order.trace_id if isinstance(order, Order) else message.trace_id
-        return (_refunding(order, order.version + 1, message.reason, trace_id),)
-    if order.refund_wanted:
-        return ()
-    return (RefundWanted(order.order_no, message.reason),)
+    found = order if isinstance(order, Order) else revived(order, message.trace_id)
+    for part in found.refunds:
+        if part.refund_key == message.refund_key:
+            if units in ((), part.units):
+                return ()
+            return (refused(message, order, OrderReason.REFUND_CONFLICT),)
+    verdict = ruled(order, message)
+    if isinstance(verdict, tuple):
+        return verdict
+    if found.refund_wanted:
+        return (refused(message, order, OrderReason.REFUND_UNDER_WAY),)
+    if exceeds(units, to_refund(found, found.refunds)):
+        return (refused(message, order, OrderReason.MORE_THAN_SOLD),)
+    part = _part(found, message.refund_key, units)
+    if units and part.amount_fen < 1:
+        return (refused(message, order, OrderReason.NOTHING_TO_REFUND),)
+    if len(found.refunds) >= limits.refunds:
+        return (refused(message, order, OrderReason.TOO_MANY_REFUNDS),)
+    if found.status is OrderStatus.PAID:
+        return (_wanted(found, part, message.reason),)
+    return (_refunding(found, found.version + 1, part, message.reason, found.trace_id),)
+
+
+def refund_rest(order: Order, version: int, reason: str) -> Record:
+    """Return the start of the refund of everything left, when the holds are not in the way."""
+    part = _part(order, "", ())
+    if order.status is OrderStatus.PAID:
+        return _wanted(order, part, reason)
+    return _refunding(order, version, part, reason, order.trace_id)
+
+
+def refund_with_holds(order: Order, version: int, reason: str) -> Sequence[Record]:
+    """Refund an order that is not confirmed, and give back whatever it may still hold."""
+    order_no, shop_id, trace_id = order.order_no, order.shop_id, order.trace_id
+    refunding = _refunding(order, version, _whole(order), reason, trace_id)
+    holds = marked(order, order.hold_marks, HoldMark.HELD + _CONFIRMING)
+    if not holds:
+        return (refunding,)
+    return (refunding, HoldsReturned(order_no, shop_id, holds, "REFUNDED", trace_id))
 
 
 def hold_lost_paid(order: Order, index: int) -> Sequence[Record]:
@@ -64,7 +113,7 @@ def hold_lost_paid(order: Order, index: int) -> Sequence[Record]:
     reason = order.reason if order.refund_wanted else HOLD_LOST
     facts: list[Record] = [
         HoldAnswered(order_no, index, HoldMark.RELEASED),
-        _refunding(order, order.version + 1, reason, trace_id),
+        _refunding(order, order.version + 1, _whole(order), reason, trace_id),
     ]
     marks = with_mark(order.hold_marks, index, HoldMark.RELEASED)
     holds = marked(order, marks, _CONFIRMING)
@@ -75,16 +124,14 @@ def hold_lost_paid(order: Order, index: int) -> Sequence[Record]:
 
 def wanted_refund(order: Order, version: int) -> OrderRefunding:
     """Return the start of the refund that was asked for while the holds were being confirmed."""
-    return _refunding(order, version, order.reason, order.trace_id)
+    return _refunding(order, version, under_way(order), order.reason, order.trace_id)
 
 
 def confirm_unanswered(order: Order) -> Sequence[Record]:
-    """Stop a paid order whose holds nobody confirms; a refund that waits for them starts."""
-    if not order.refund_wanted:
+    """Stop a paid order whose holds nobody confirms; a refund of it all need not wait for them."""
+    if not order.refund_wanted or under_way(order).amount_fen < order.total_fen:
         return (parked(order, ParkReason.CONFIRM_UNANSWERED),)
-    holds = marked(order, order.hold_marks, _CONFIRMING)
-    returned = HoldsReturned(order.order_no, order.shop_id, holds, "REFUNDED", order.trace_id)
-    return (wanted_refund(order, order.version + 1), returned)
+    return refund_with_holds(order, order.version + 1, order.reason)
 
 
 def refund_succeeded(
@@ -94,16 +141,25 @@ def refund_succeeded(
     order = _refunding_order(state, message)
     if order is None:
         return surplus.returned(state, message.pay_no)
-    return (
-        OrderRefunded(
-            order_no=order.order_no,
-            version=order.version + 1,
-            shop_id=order.shop_id,
-            user_id=order.user_id,
-            refund_no=message.refund_no,
-            amount_fen=order.total_fen,
-            trace_id=order.trace_id,
-        ),
+    attempt = refund_attempt_of(message.pay_no, message.refund_no)
+    if order.status not in _REFUND_STEPS or attempt < under_way(order).first_attempt:
+        return ()  # a repeat
+    return (refund_done(order, order.version + 1, message.refund_no),)
+
+
+def refund_done(order: Order, version: int, number: str) -> OrderRefunded | OrderPartlyRefunded:
+    """Return the fact that the refund under way is done; the last one leaves nothing kept."""
+    part = under_way(order)
+    is_last = part.amount_fen >= _kept_fen(order, order.refunds[:-1])
+    kind = OrderRefunded if is_last else OrderPartlyRefunded
+    return kind(
+        order_no=order.order_no,
+        version=version,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        refund_no=number,
+        amount_fen=part.amount_fen,
+        trace_id=order.trace_id,
     )
 
 
@@ -121,7 +177,8 @@ def refund_failed(
         return ()
     if message.refund_no != refund_no(message.pay_no, order.refund_attempts):
         return ()
-    if order.refund_attempts >= limits.refund_attempts:
+    tried = order.refund_attempts - under_way(order).first_attempt + 1
+    if tried >= limits.refund_attempts:
         return (parked(order, ParkReason.REFUND_FAILED),)
     return (RefundDelayed(order.order_no),)
 
@@ -132,6 +189,8 @@ def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
     if order is None:
         return surplus.refund_refused(state, message)
     if order.status is not OrderStatus.REFUNDING:
+        return ()
+    if message.refund_no != refund_no(message.pay_no, order.refund_attempts):
         return ()
     return (parked(order, ParkReason.REFUND_REFUSED),)
 
@@ -155,8 +214,39 @@ def _refunding_order(
     return order if attempt_of(order.order_no, message.pay_no) == order.paid_attempt else None
 
 
+def _part(order: Order, key: str, units: tuple[SkuUnits, ...]) -> RefundPart:
+    """Return the next refund of an order; no units: everything that is left.
+
+    The last units give back whatever is still kept, so that all refunds are exactly the payment.
+    """
+    done = order.refunds
+    left = listed(to_refund(order, done))
+    kept_fen = _kept_fen(order, done)
+    units = units or left
+    amount_fen = kept_fen
+    if sum(part.qty for part in units) < sum(part.qty for part in left):
+        amount_fen = min(cost_fen(order.lines, done, units), kept_fen)
+    return RefundPart(key, units, amount_fen, order.refund_attempts + 1)
+
+
+def _whole(order: Order) -> RefundPart:
+    """Return the refund of everything, under the key of the one that was wanted, if any."""
+    key = order.refunds[-1].refund_key if order.refunds else ""
+    units = listed(to_refund(order, ()))
+    return RefundPart(key, units, _kept_fen(order, ()), order.refund_attempts + 1)
+
+
+def _kept_fen(order: Order, done: Sequence[RefundPart]) -> int:
+    """Return how much of what was paid ``done`` leaves."""
+    return (order.odd_fen or order.total_fen) - sum(part.amount_fen for part in done)
+
+
+def _wanted(order: Order, part: RefundPart, reason: str) -> RefundWanted:
+    return RefundWanted(order.order_no, reason, part.refund_key, part.units, part.amount_fen)
+
+
 def _refunding(
-    order: Order | FinishedOrder, version: int, reason: str, trace_id: str
+    order: Order, version: int, part: RefundPart, reason: str, trace_id: str
 ) -> OrderRefunding:
     payment = pay_no(order.order_no, order.paid_attempt)
     return OrderRefunding(
@@ -165,9 +255,11 @@ def _refunding(
         shop_id=order.shop_id,
         user_id=order.user_id,
         pay_no=payment,
-        refund_no=refund_no(payment, 1),
-        amount_fen=order.total_fen,
+        refund_no=refund_no(payment, order.refund_attempts + 1),
+        amount_fen=part.amount_fen,
         currency=order.currency,
         reason=reason,
         trace_id=trace_id,
+        refund_key=part.refund_key,
+        units=part.units,
     )

@@ -9,24 +9,34 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from schemas.order import (
+    AppliedRule,
     CancelCause,
     HoldRef,
+    OrderAmended,
     OrderCancelled,
     OrderCancelling,
     OrderCompleted,
     OrderConfirmed,
     OrderCreated,
     OrderExpired,
+    OrderOperated,
     OrderPaid,
     OrderParked,
+    OrderPartlyRefunded,
+    OrderPartlyShipped,
     OrderPaymentOpened,
     OrderPlaced,
     OrderRefunded,
     OrderRefunding,
     OrderRejected,
+    OrderShipped,
+    PricedLine,
     Refusal,
+    SkuUnits,
 )
 from schemas.record import Record
+from streams.kernel.errors import StageDefect
+from streams.orders.reasons import ParkReason
 
 
 class OrderStatus(StrEnum):
@@ -36,23 +46,30 @@ class OrderStatus(StrEnum):
     CREATED = "CREATED"  # everything is held: the client may pay
     PAID = "PAID"  # the money is there, the holds are being confirmed
     FULFILLING = "FULFILLING"  # the goods may leave
+    PARTLY_SHIPPED = "PARTLY_SHIPPED"  # a parcel left, others are still to leave
+    SHIPPED = "SHIPPED"  # the last parcel left
     COMPLETED = "COMPLETED"  # the buyer has the goods
     CANCELLING = "CANCELLING"  # it gives back what it holds
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"  # nobody paid in time
     REJECTED = "REJECTED"  # something could not be held
     REFUNDING = "REFUNDING"  # the money is on its way back
+    PARTLY_REFUNDED = "PARTLY_REFUNDED"  # some of the money is back, what else was sold goes on
     REFUNDED = "REFUNDED"
     PARKED = "PARKED"  # a human is needed
 
 
 _S = OrderStatus
 
+FINISHED = frozenset({_S.COMPLETED, _S.CANCELLED, _S.EXPIRED, _S.REJECTED, _S.REFUNDED})
+"""Statuses in which only a FinishedOrder is left of the order."""
+
 TRANSITIONS: Mapping[tuple[OrderStatus | None, type[Record]], OrderStatus] = {
     (None, OrderPlaced): _S.RESERVING,
     (_S.RESERVING, OrderCreated): _S.CREATED,
     (_S.RESERVING, OrderRejected): _S.REJECTED,
     (_S.RESERVING, OrderCancelling): _S.CANCELLING,
+    (_S.CREATED, OrderAmended): _S.CREATED,
     (_S.CREATED, OrderPaymentOpened): _S.CREATED,
     (_S.CREATED, OrderPaid): _S.PAID,
     (_S.CREATED, OrderCancelling): _S.CANCELLING,
@@ -60,25 +77,45 @@ TRANSITIONS: Mapping[tuple[OrderStatus | None, type[Record]], OrderStatus] = {
     (_S.PAID, OrderConfirmed): _S.FULFILLING,
     (_S.PAID, OrderRefunding): _S.REFUNDING,
     (_S.PAID, OrderParked): _S.PARKED,
+    (_S.FULFILLING, OrderPartlyShipped): _S.PARTLY_SHIPPED,
+    (_S.FULFILLING, OrderShipped): _S.SHIPPED,
     (_S.FULFILLING, OrderCompleted): _S.COMPLETED,
     (_S.FULFILLING, OrderRefunding): _S.REFUNDING,
+    (_S.PARTLY_SHIPPED, OrderPartlyShipped): _S.PARTLY_SHIPPED,
+    (_S.PARTLY_SHIPPED, OrderShipped): _S.SHIPPED,
+    (_S.PARTLY_SHIPPED, OrderRefunding): _S.REFUNDING,
+    (_S.SHIPPED, OrderCompleted): _S.COMPLETED,
+    (_S.SHIPPED, OrderRefunding): _S.REFUNDING,
     (_S.COMPLETED, OrderRefunding): _S.REFUNDING,
     (_S.CANCELLING, OrderCancelled): _S.CANCELLED,
     (_S.CANCELLING, OrderExpired): _S.EXPIRED,
     (_S.CANCELLING, OrderParked): _S.PARKED,
+    (_S.REFUNDING, OrderPartlyRefunded): _S.PARTLY_REFUNDED,
     (_S.REFUNDING, OrderRefunded): _S.REFUNDED,
     (_S.REFUNDING, OrderParked): _S.PARKED,
-    # The answer that a parked order waited for came after all.
+    (_S.PARTLY_REFUNDED, OrderPartlyShipped): _S.PARTLY_SHIPPED,
+    (_S.PARTLY_REFUNDED, OrderShipped): _S.SHIPPED,
+    (_S.PARTLY_REFUNDED, OrderCompleted): _S.COMPLETED,
+    (_S.PARTLY_REFUNDED, OrderRefunding): _S.REFUNDING,
+    # The answer that a parked order waited for came after all, or an operator decided.
     (_S.PARKED, OrderConfirmed): _S.FULFILLING,
     (_S.PARKED, OrderRefunding): _S.REFUNDING,
     (_S.PARKED, OrderCancelled): _S.CANCELLED,
     (_S.PARKED, OrderExpired): _S.EXPIRED,
+    (_S.PARKED, OrderPartlyRefunded): _S.PARTLY_REFUNDED,
     (_S.PARKED, OrderRefunded): _S.REFUNDED,
+    # An operator's hand moves nothing by itself: what follows from it are facts of their own.
+    **{(status, OrderOperated): status for status in _S if status not in FINISHED},
 }
 """(status, fact) -> status; None: before the order exists. What is not here cannot happen."""
 
-FINISHED = frozenset({_S.COMPLETED, _S.CANCELLED, _S.EXPIRED, _S.REJECTED, _S.REFUNDED})
-"""Statuses in which only a FinishedOrder is left of the order."""
+
+def after(status: OrderStatus | None, fact: Record) -> OrderStatus:
+    """Return the status after ``fact``; StageDefect when it cannot happen in ``status``."""
+    to = TRANSITIONS.get((status, type(fact)))
+    if to is None:
+        raise StageDefect(f"{type(fact).__name__} cannot happen to an order in {status}")
+    return to
 
 
 class HoldMark(StrEnum):
@@ -91,6 +128,49 @@ class HoldMark(StrEnum):
     DEDUCTED = "D"
     CANCELLING = "C"
     RELEASED = "R"  # given back, run out, or fenced
+
+
+class Amendment(Record, frozen=True):
+    """A change that is under way: the order stays as it was until everything is held.
+
+    ``added`` is still to be held (one HoldMark each in ``marks``), ``dropped`` are the ids of the
+    order's holds that go back then. ``is_held``: only the payment attempts are still to be closed.
+    """
+
+    amend_key: str
+    fingerprint: str
+    lines: tuple[PricedLine, ...]
+    rules: tuple[AppliedRule, ...]
+    total_fen: int
+    added: tuple[HoldRef, ...]
+    marks: str
+    dropped: tuple[str, ...]
+    expires_at_ms: int  # when the payment window of the order is over
+    refusals: tuple[Refusal, ...] = ()
+    is_held: bool = False
+
+
+class Amended(Record, frozen=True):
+    """An amend that was done or refused: a repeat has no effect."""
+
+    amend_key: str
+    fingerprint: str
+
+
+class Parcel(Record, frozen=True):
+    """What left under one waybill."""
+
+    waybill_no: str
+    units: tuple[SkuUnits, ...]
+
+
+class RefundPart(Record, frozen=True):
+    """One refund of an order; ``first_attempt`` is the first refund number that it used."""
+
+    refund_key: str
+    units: tuple[SkuUnits, ...]
+    amount_fen: int
+    first_attempt: int
 
 
 class Order(Record, frozen=True):
@@ -125,13 +205,23 @@ class Order(Record, frozen=True):
     refund_wanted: bool = False  # asked for while the holds are still being confirmed
     cause: CancelCause | None = None
     reason: str = ""  # of the cancellation or the refund
+    lines: tuple[PricedLine, ...] = ()  # what each unit costs, frozen: refunds are counted from it
+    amendment: Amendment | None = None
+    amends: tuple[Amended, ...] = ()
+    void_attempts: int = 0  # payment attempts up to this one asked for a total of before
+    parcels: tuple[Parcel, ...] = ()
+    refunds: tuple[RefundPart, ...] = ()  # while REFUNDING or wanted, the last is under way
+    park_reason: ParkReason | None = None
+    paused: bool = False  # timers wait
+    odd_fen: int = 0  # the money that came, when it is not the total
 
 
 class FinishedOrder(Record, frozen=True):
     """What is left of an order that ended. Key: ``order_no``. Forgotten at ``due_ms``.
 
     It tells a repeated request from a conflicting one (``fingerprint``: 8 bytes), and knows enough
-    to refund a completed order and to send late money back. About 60 bytes in Avro.
+    to refund a completed order and to send late money back. About 60 bytes in Avro; a completed
+    order also keeps ``sold``, of which a partial refund is counted: some 10 bytes a line.
     """
 
     order_no: str
@@ -144,6 +234,7 @@ class FinishedOrder(Record, frozen=True):
     paid_attempt: int
     fingerprint: bytes
     due_ms: int
+    sold: bytes = b""  # see ``streams.orders.sold``
 
 
 class SurplusRefund(Record, frozen=True):
@@ -184,6 +275,17 @@ def attempt_of(order_no: str, pay_no: str) -> int:
 def refund_no(pay_no: str, attempt: int) -> str:
     """Return the number of a payment's refund attempt (1, 2, 3 ...)."""
     return f"{pay_no}-R{attempt}"
+
+
+def refund_attempt_of(pay_no: str, refund_no: str) -> int:
+    """Return which refund attempt of the payment ``refund_no`` names; 0: none of its own."""
+    head, _, attempt = refund_no.rpartition("-R")
+    return int(attempt) if head == pay_no and attempt.isdecimal() else 0
+
+
+def under_way(order: Order) -> RefundPart:
+    """Return the refund that is under way or wanted."""
+    return order.refunds[-1] if order.refunds else RefundPart("", (), order.total_fen, 1)
 
 
 def hold_index(order: Order, hold_id: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from schemas.payment import (
     ClosePayments,
+    PaymentClosed,
     PaymentFailed,
     PaymentReason,
     PaymentRefused,
@@ -18,6 +19,7 @@ from schemas.payment import (
 from schemas.record import Record
 from streams.payments.facts import (
     AnsweredAgain,
+    AttemptsVoided,
     EarlyReportsDropped,
     PaymentsEnded,
     PaymentsForgotten,
@@ -230,14 +232,41 @@ def close_payments(
     """Close every open attempt; money that comes from now on is given back.
 
     Money that was kept before stays kept: the order was told of it and asks for it back by itself.
-    Closing twice changes nothing.
+    Closing twice changes nothing. If only the attempts so far are void (``pay_no``), the order is
+    answered: closed, or the money that it was told of.
     """
     facts: list[Record] = []
     if known is not None:
         facts += closings(known, known.attempts, message.reason, known.version)
+    if message.pay_no:
+        return _voided(known, message, facts)
     if known is None or not known.is_closed:
         facts.append(PaymentsEnded(message.order_no, message.shop_id))
     return facts
+
+
+def _voided(
+    known: OrderPayments | None, message: ClosePayments, closed: Sequence[Record]
+) -> Sequence[Record]:
+    """Answer that no money of the attempts so far can be kept, or that some is."""
+    if known is None:
+        return (AnsweredAgain(message.order_no, _closed(message, 0)),)
+    kept = known.kept()
+    if kept is not None:
+        return (*closed, AnsweredAgain(message.order_no, _paid(known, *kept)))
+    answer = _closed(message, known.version + len(closed))
+    return (*closed, AttemptsVoided(message.order_no), AnsweredAgain(message.order_no, answer))
+
+
+def _closed(message: ClosePayments, version: int) -> PaymentClosed:
+    return PaymentClosed(
+        order_no=message.order_no,
+        version=version,
+        shop_id=message.shop_id,
+        pay_no=message.pay_no,
+        reason=message.reason,
+        trace_id=message.trace_id,
+    )
 
 
 def wake(known: OrderPayments, now_ms: int) -> Sequence[Record]:

@@ -44,6 +44,12 @@ class PaymentsEnded(Record, frozen=True):
     shop_id: int
 
 
+class AttemptsVoided(Record, frozen=True):
+    """The order was amended: money of the attempts so far is not wanted any more."""
+
+    order_no: str
+
+
 class PaymentsForgotten(Record, frozen=True):
     """Nothing has been open for the whole retention."""
 

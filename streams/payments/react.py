@@ -70,6 +70,7 @@ OUTPUTS: Mapping[type[Record], React] = {
     facts.ReportRemembered: _private,
     facts.EarlyReportsDropped: _private,
     facts.PaymentsEnded: _private,
+    facts.AttemptsVoided: _private,
     facts.PaymentsForgotten: _private,
     facts.AnsweredAgain: _again,
 }

@@ -42,6 +42,7 @@ from streams.payments.state import (
 
 DUPLICATE = "DUPLICATE"
 ORDER_CLOSED = "ORDER_CLOSED"
+VOID = "VOID"
 GAVE_UP = "GAVE_UP"  # the last try to give surplus money back failed: a human is needed
 
 _SUCCEEDED = GatewayStatus.SUCCEEDED
@@ -178,6 +179,8 @@ def _payment_success(
         return _surplus(known, attempt, message, DUPLICATE)
     if known.is_closed:
         return _surplus(known, attempt, message, ORDER_CLOSED)
+    if known.void_attempts and known.is_void(attempt.pay_no):
+        return _surplus(known, attempt, message, VOID)
     succeeded = PaymentSucceeded(
         order_no=known.order_no,
         version=known.version + 1,

@@ -102,6 +102,11 @@ class OrderPayments(Record, frozen=True):
     kept_pay_no: str = ""
     is_closed: bool = False
     due_ms: int = 0
+    void_attempts: int = 0  # the first so many asked for a total that is not the order's any more
+
+    def is_void(self, pay_no: str) -> bool:
+        """Tell whether money of that attempt is not wanted any more."""
+        return any(attempt.pay_no == pay_no for attempt in self.attempts[: self.void_attempts])
 
     def attempt(self, pay_no: str) -> Attempt | None:
         """Return the attempt of that number, or None."""
@@ -378,6 +383,11 @@ def _ended(known: Known, fact: facts.PaymentsEnded, now_ms: int) -> Known:
     return _settled(replace(known, shop_id=fact.shop_id, is_closed=True), now_ms)
 
 
+def _voided(known: Known, _fact: facts.AttemptsVoided, _now_ms: int) -> Known:
+    known = _known(known)
+    return replace(known, void_attempts=len(known.attempts))
+
+
 def _remembered(known: Known, fact: facts.ReportRemembered, now_ms: int) -> Known:
     if known is None:
         known = OrderPayments(fact.order_no, 0)
@@ -412,6 +422,7 @@ FOLDS: Mapping[type[Record], Fold | None] = {
     facts.ReportRemembered: _remembered,
     facts.EarlyReportsDropped: _dropped,
     facts.PaymentsEnded: _ended,
+    facts.AttemptsVoided: _voided,
     facts.PaymentsForgotten: _forgotten,
     facts.AnsweredAgain: None,
 }

@@ -77,11 +77,11 @@ def _holds_at_rest(
 
 def _money_at_rest(order_no: str, order: Order, known: Payments | None, findings: Findings) -> None:
     kept_fen = _kept_fen(known)
-    if order.last in PAID and kept_fen != order.total_fen:
-        expected, found = f"{order.total_fen} kept at {order.last}", f"{kept_fen} kept"
+    if order.last in PAID and kept_fen != order.kept_fen:
+        expected, found = f"{order.kept_fen} kept at {order.last}", f"{kept_fen} kept"
         findings.broken(Law.KEPT_MONEY, order_no, expected, found, order.at)
-    if order.last in ENDED_UNPAID and kept_fen != 0:
-        expected, found = f"nothing kept at {order.last}", f"{kept_fen} kept"
+    if order.last in ENDED_UNPAID and kept_fen != order.by_hand_fen:
+        expected, found = f"{order.by_hand_fen} kept at {order.last}", f"{kept_fen} kept"
         findings.broken(Law.ENDED_KEEPS_NOTHING, order_no, expected, found, order.at)
     if order.pay_no:
         attempt = known.attempts.get(order.pay_no) if known is not None else None
@@ -97,8 +97,10 @@ def _balance(orders: OrderBook, payments: PaymentBook, findings: Findings) -> No
     kept_fen = 0
     for order_no, order in orders.orders.items():
         if order.last in PAID:
-            kept_fen += order.total_fen
-        elif order.last not in ENDED_UNPAID:
+            kept_fen += order.kept_fen
+        elif order.last in ENDED_UNPAID:
+            kept_fen += order.by_hand_fen
+        else:
             kept_fen += _kept_fen(payments.orders.get(order_no))
     if paid_fen - returned_fen != kept_fen:
         findings.broken(

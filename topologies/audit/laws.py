@@ -35,7 +35,10 @@ class Law(StrEnum):
     ORDER_SEQUENCE = "order-sequence"  # each fact may follow the one before it
     ORDER_PLACED_ONCE = "order-placed-once"
     ORDER_PRICE = "order-price"  # lines and total add up; the holds are the lines' units
-    ORDER_AMOUNT = "order-amount"  # every amount of an order is the total it was placed with
+    ORDER_AMOUNT = "order-amount"  # an amount is the total the order was placed or amended with
+    ORDER_SHIPPED = "order-shipped"  # parcels name a waybill, and together at most what was ordered
+    ORDER_REFUND = "order-refund"  # given back as asked, at most what was paid; REFUNDED: all of it
+    ORDER_OPERATED = "order-operated"  # an operator's action says who and why
     ORDER_REJECTION = "order-rejection"  # a rejected order names what was refused
     ORDER_SETTLED = "order-settled"  # final: terminal, waiting for delivery, or parked
     ORDER_LOST = "order-lost"  # final: every expected order was placed

@@ -13,16 +13,31 @@ Fact = Mapping[str, Any]
 MAY_FOLLOW: Final[dict[str, tuple[str, ...]]] = {
     "": ("OrderPlaced",),
     "OrderPlaced": ("OrderCreated", "OrderRejected", "OrderCancelling"),
-    "OrderCreated": ("OrderPaymentOpened", "OrderCancelling"),
-    "OrderPaymentOpened": ("OrderPaymentOpened", "OrderPaid", "OrderCancelling", "OrderParked"),
+    "OrderCreated": ("OrderPaymentOpened", "OrderAmended", "OrderCancelling"),
+    "OrderAmended": ("OrderPaymentOpened", "OrderAmended", "OrderCancelling"),
+    "OrderPaymentOpened": (
+        "OrderPaymentOpened",
+        "OrderAmended",
+        "OrderPaid",
+        "OrderCancelling",
+        "OrderParked",
+    ),
     "OrderPaid": ("OrderConfirmed", "OrderRefunding", "OrderParked"),
-    "OrderConfirmed": ("OrderCompleted", "OrderRefunding"),
+    "OrderConfirmed": ("OrderPartlyShipped", "OrderShipped", "OrderCompleted", "OrderRefunding"),
+    "OrderPartlyShipped": ("OrderPartlyShipped", "OrderShipped", "OrderRefunding"),
+    "OrderShipped": ("OrderCompleted", "OrderRefunding"),
     "OrderCompleted": ("OrderRefunding",),
     "OrderRejected": (),
     "OrderCancelling": ("OrderCancelled", "OrderExpired", "OrderParked"),
     "OrderCancelled": (),
     "OrderExpired": (),
-    "OrderRefunding": ("OrderRefunded", "OrderParked"),
+    "OrderRefunding": ("OrderPartlyRefunded", "OrderRefunded", "OrderParked"),
+    "OrderPartlyRefunded": (
+        "OrderPartlyShipped",
+        "OrderShipped",
+        "OrderCompleted",
+        "OrderRefunding",
+    ),
     "OrderRefunded": (),
     # The answer came after all, or a human decided.
     "OrderParked": (
@@ -31,23 +46,38 @@ MAY_FOLLOW: Final[dict[str, tuple[str, ...]]] = {
         "OrderCancelled",
         "OrderExpired",
         "OrderRefunding",
+        "OrderPartlyRefunded",
         "OrderRefunded",
     ),
 }
 """Last fact of an order -> facts that may come next. This is the auditor's own reading of the
-domain, on purpose not the table that the orders stage runs on."""
+domain, on purpose not the table that the orders stage runs on. OrderOperated is left out: it may
+come to any order that has not ended, and what may follow stays the same."""
 
 ENDED_UNPAID: Final = ("OrderRejected", "OrderCancelled", "OrderExpired", "OrderRefunded")
-PAID: Final = ("OrderPaid", "OrderConfirmed", "OrderCompleted")
-SETTLED: Final = (*ENDED_UNPAID, "OrderConfirmed", "OrderCompleted", "OrderParked")
-FACTS: Final = frozenset(MAY_FOLLOW) - {""} | {"OrderRefused"}
+_ON_THE_WAY: Final = (
+    "OrderConfirmed",
+    "OrderPartlyShipped",
+    "OrderShipped",
+    "OrderPartlyRefunded",
+    "OrderCompleted",
+)
+PAID: Final = ("OrderPaid", *_ON_THE_WAY)
+SETTLED: Final = (*ENDED_UNPAID, *_ON_THE_WAY, "OrderParked")
+FACTS: Final = frozenset(MAY_FOLLOW) - {""} | {"OrderRefused", "OrderOperated"}
 
 
 class Order:
-    """What is remembered of one order; ``last`` is the name of its last fact."""
+    """What is remembered of one order; ``last`` is the name of its last fact.
+
+    ``refunded_fen`` went back, ``by_hand_fen`` of it outside of the books, ``asked_fen`` is on its
+    way. ``shipped``: (sku, units) so far.
+    """
 
     __slots__ = (
+        "asked_fen",
         "at",
+        "by_hand_fen",
         "confirmed",
         "currency",
         "last",
@@ -55,6 +85,9 @@ class Order:
         "paid_fen",
         "parked",
         "pay_no",
+        "refunded_fen",
+        "shipped",
+        "skips",
         "total_fen",
         "units",
         "version",
@@ -64,9 +97,16 @@ class Order:
         self.last = ""
         self.version = self.total_fen = self.paid_fen = 0
         self.currency = self.pay_no = self.parked = ""
-        self.confirmed = False
+        self.refunded_fen = self.by_hand_fen = self.asked_fen = 0
+        self.confirmed = self.skips = False
         self.units: tuple[tuple[int, int], ...] = ()  # (sku, units), each sku once
+        self.shipped: tuple[tuple[int, int], ...] = ()
         self.at = self.paid_at = NOWHERE
+
+    @property
+    def kept_fen(self) -> int:
+        """What the books have to keep of it once it was paid."""
+        return self.total_fen - self.refunded_fen + self.by_hand_fen
 
 
 class OrderBook:
@@ -83,8 +123,12 @@ class OrderBook:
             "OrderPaymentOpened": self._has_amount,
             "OrderPaid": self._paid,
             "OrderConfirmed": self._confirmed,
-            "OrderRefunding": self._has_amount,
-            "OrderRefunded": self._has_amount,
+            "OrderAmended": self._amended,
+            "OrderPartlyShipped": self._shipped,
+            "OrderShipped": self._shipped,
+            "OrderRefunding": self._refunding,
+            "OrderPartlyRefunded": self._partly_refunded,
+            "OrderRefunded": self._refunded,
             "OrderParked": self._parked,
         }
 
@@ -104,12 +148,15 @@ class OrderBook:
         if version != order.version + 1:
             expected, found = f"version {order.version + 1}", f"{version} ({name})"
             self._findings.broken(Law.ORDER_VERSION, order_no, expected, found, at)
+        if name == "OrderOperated":
+            self._operated(order, fact, at)
+            return
         if name not in MAY_FOLLOW[order.last]:
             self._illegal(order, order_no, name, at)
         effect = self._effects.get(name)
         if effect is not None:
             effect(order, fact, at)
-        order.last, order.version, order.at = name, version, at
+        order.last, order.version, order.at, order.skips = name, version, at, False
 
     def _illegal(self, order: Order, order_no: str, name: str, at: At) -> None:
         if name == "OrderPlaced":
@@ -119,6 +166,23 @@ class OrderBook:
         legal = ", ".join(MAY_FOLLOW[order.last]) or "nothing"
         expected = f"after {order.last or 'nothing'}: {legal}"
         self._findings.broken(Law.ORDER_SEQUENCE, order_no, expected, name, at)
+
+    def _operated(self, order: Order, fact: Fact, at: At) -> None:
+        if order.last in ("", *ENDED_UNPAID, "OrderCompleted"):
+            expected = f"no operator after {order.last or 'nothing'}"
+            self._findings.broken(
+                Law.ORDER_SEQUENCE, fact["order_no"], expected, "OrderOperated", at
+            )
+        if not (fact["operator"] and fact["reason"]):
+            expected, found = "who and why", f"{fact['operator']!r}: {fact['reason']!r}"
+            self._findings.broken(Law.ORDER_OPERATED, fact["order_no"], expected, found, at)
+        order.version, order.at, order.skips = fact["version"], at, fact["action"] == "SKIP"
+
+    def _amended(self, order: Order, fact: Fact, at: At) -> None:
+        if fact["currency"] != order.currency:
+            found = f"amended to {fact['currency']}"
+            self._findings.broken(Law.ORDER_AMOUNT, fact["order_no"], order.currency, found, at)
+        self._placed(order, fact, at)
 
     def _placed(self, order: Order, fact: Fact, at: At) -> None:
         order.total_fen, order.currency = fact["total_fen"], fact["currency"]
@@ -157,6 +221,46 @@ class OrderBook:
     def _paid(self, order: Order, fact: Fact, at: At) -> None:
         self._amount(order, fact, at, fact["total_fen"])
         order.pay_no, order.paid_at, order.paid_fen = fact["pay_no"], at, fact["total_fen"]
+
+    def _shipped(self, order: Order, fact: Fact, at: At) -> None:
+        shipped = Counter(dict(order.shipped))
+        for part in fact["units"]:
+            shipped[part["sku_id"]] += part["qty"]
+        order.shipped = tuple(shipped.items())
+        ordered = Counter(dict(order.units))
+        if not fact["units"] or not fact["waybill_no"] or not shipped <= ordered:
+            expected, found = f"a parcel out of {dict(ordered)}", f"{dict(shipped)} shipped"
+            self._findings.broken(Law.ORDER_SHIPPED, fact["order_no"], expected, found, at)
+
+    def _refunding(self, order: Order, fact: Fact, at: At) -> None:
+        order.asked_fen = fact["amount_fen"]
+        left_fen = order.paid_fen - order.refunded_fen
+        if not order.paid_fen:
+            return  # money that is not the price was never taken as a payment
+        if not 0 < order.asked_fen <= left_fen or fact["currency"] != order.currency:
+            expected = f"1 to {left_fen} {order.currency}"
+            found = f"{order.asked_fen} {fact['currency']}"
+            self._findings.broken(Law.ORDER_REFUND, fact["order_no"], expected, found, at)
+
+    def _partly_refunded(self, order: Order, fact: Fact, at: At) -> None:
+        self._returned(order, fact, at)
+        if order.paid_fen <= order.refunded_fen:
+            expected, found = f"less than {order.paid_fen} back", str(order.refunded_fen)
+            self._findings.broken(Law.ORDER_REFUND, fact["order_no"], expected, found, at)
+
+    def _refunded(self, order: Order, fact: Fact, at: At) -> None:
+        self._returned(order, fact, at)
+        if order.paid_fen and order.paid_fen != order.refunded_fen:
+            expected, found = f"{order.paid_fen} back in all", str(order.refunded_fen)
+            self._findings.broken(Law.ORDER_REFUND, fact["order_no"], expected, found, at)
+
+    def _returned(self, order: Order, fact: Fact, at: At) -> None:
+        amount_fen = fact["amount_fen"]
+        order.refunded_fen += amount_fen
+        order.by_hand_fen += amount_fen if order.skips else 0
+        if amount_fen != order.asked_fen:
+            expected, found = f"{order.asked_fen} back, as asked", str(amount_fen)
+            self._findings.broken(Law.ORDER_REFUND, fact["order_no"], expected, found, at)
 
     def _rejected(self, order: Order, fact: Fact, at: At) -> None:
         refusals = fact["refusals"]

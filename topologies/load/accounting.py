@@ -21,15 +21,18 @@ class State(IntEnum):
     PAYING = 3
     PAID = 4
     CONFIRMED = 5
-    COMPLETED = 6
-    CANCELLING = 7
-    CANCELLED = 8
-    EXPIRED = 9
-    REJECTED = 10
-    REFUNDING = 11
-    REFUNDED = 12
-    PARKED = 13
-    REFUSED = 14  # it never became an order: the intent was not admitted
+    PARTLY_SHIPPED = 6
+    SHIPPED = 7
+    COMPLETED = 8
+    CANCELLING = 9
+    CANCELLED = 10
+    EXPIRED = 11
+    REJECTED = 12
+    REFUNDING = 13
+    PARTLY_REFUNDED = 14
+    REFUNDED = 15
+    PARKED = 16
+    REFUSED = 17  # it never became an order: the intent was not admitted
 
 
 STATES: Final[dict[type[Record], State]] = {
@@ -38,15 +41,20 @@ STATES: Final[dict[type[Record], State]] = {
     order.OrderPaymentOpened: State.PAYING,
     order.OrderPaid: State.PAID,
     order.OrderConfirmed: State.CONFIRMED,
+    order.OrderPartlyShipped: State.PARTLY_SHIPPED,
+    order.OrderShipped: State.SHIPPED,
     order.OrderCompleted: State.COMPLETED,
     order.OrderCancelling: State.CANCELLING,
     order.OrderCancelled: State.CANCELLED,
     order.OrderExpired: State.EXPIRED,
     order.OrderRejected: State.REJECTED,
     order.OrderRefunding: State.REFUNDING,
+    order.OrderPartlyRefunded: State.PARTLY_REFUNDED,
     order.OrderRefunded: State.REFUNDED,
     order.OrderParked: State.PARKED,
 }
+STAYS: Final = frozenset({order.OrderAmended, order.OrderOperated, order.OrderRefused})
+"""Facts that leave an order in the state that it is in."""
 ENDS: Final = frozenset(
     {
         State.COMPLETED,

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from schemas.order import CartLine, HoldRef, PlaceOrder, PlaceOrderIntent, PricedLine
+from schemas.order import (
+    AmendOrder,
+    AmendOrderIntent,
+    CartLine,
+    HoldRef,
+    PlaceOrder,
+    PlaceOrderIntent,
+    PricedLine,
+)
 from schemas.topics import ORDER_COMMANDS
 from streams.admission import InvalidIntent, ProblemCode, admit, derive_order_no, derive_trace_id
 from streams.admission.placing import (
@@ -46,7 +54,17 @@ INTENT = PlaceOrderIntent(
 ORDER_NO = derive_order_no(7, 1_001, "cart-42")
 
 
-def problems(intent: PlaceOrderIntent) -> list[tuple[ProblemCode, str]]:
+AMEND = AmendOrderIntent(
+    order_no=ORDER_NO,
+    shop_id=7,
+    user_id=1_001,
+    amend_key="one-more",
+    lines=(CartLine(2, 4, 200), CartLine(1, 1, 100)),
+    total_fen=900,
+)
+
+
+def problems(intent: PlaceOrderIntent | AmendOrderIntent) -> list[tuple[ProblemCode, str]]:
     with pytest.raises(InvalidIntent) as error:
         admit(intent, PRICES, NOW_MS)
     assert error.value.code == error.value.problems[0].code
@@ -211,3 +229,61 @@ def test_a_refusal_says_what_to_do() -> None:
         "total_fen: the cart costs 900, not 1; show the buyer the new total and place the order "
         "anew (PRICE_CHANGED)"
     )
+
+
+def test_an_amend_is_priced_and_knows_what_the_order_has_to_hold_then() -> None:
+    output = admit(AMEND, PRICES, NOW_MS)
+
+    assert isinstance(output.message, AmendOrder)
+    expected = AmendOrder(
+        order_no=ORDER_NO,
+        shop_id=7,
+        user_id=1_001,
+        amend_key="one-more",
+        currency="CNY",
+        lines=(PricedLine(2, 4, 200, 0, 800), PricedLine(1, 1, 100, 0, 100)),
+        rules=(),
+        holds=(
+            HoldRef(f"{ORDER_NO}/2", "stock", "2", 4),
+            HoldRef(f"{ORDER_NO}/1", "stock", "1", 1),
+        ),
+        total_fen=900,
+        fingerprint=output.message.fingerprint,
+        trace_id=derive_trace_id(ORDER_NO),
+    )
+    assert output == Output(ORDER_COMMANDS.name, ORDER_NO, expected)
+
+
+def test_amends_are_told_apart_by_their_bodies() -> None:
+    def fingerprint(intent: AmendOrderIntent) -> str:
+        message = admit(intent, PRICES, NOW_MS).message
+        assert isinstance(message, AmendOrder)
+        return message.fingerprint
+
+    other = replace(AMEND, lines=(CartLine(2, 4, 200),), total_fen=800)
+    assert fingerprint(AMEND) == fingerprint(replace(AMEND, trace_id="a" * 32))
+    assert fingerprint(AMEND) != fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"order_no": "x"}, [(ProblemCode.BAD_ORDER_NO, "order_no")]),
+        ({"user_id": 0}, [(ProblemCode.BAD_USER, "user_id")]),
+        ({"amend_key": ""}, [(ProblemCode.BAD_KEY, "amend_key")]),
+        (
+            {"lines": (CartLine(2, 4, 199),), "total_fen": 800},
+            [(ProblemCode.PRICE_CHANGED, "lines[0].unit_price_fen")],
+        ),
+        ({"total_fen": 1}, [(ProblemCode.PRICE_CHANGED, "total_fen")]),
+        (
+            {"order_no": "", "lines": (), "total_fen": 0},
+            [(ProblemCode.BAD_ORDER_NO, "order_no"), (ProblemCode.EMPTY_CART, "lines")],
+        ),
+        ({"lines": (CartLine(999, 1, 1),)}, [(ProblemCode.UNKNOWN_SKU, "lines[0].sku_id")]),
+    ],
+)
+def test_an_amend_that_is_wrong_is_refused_like_a_placement(
+    change: dict[str, object], expected: list[tuple[ProblemCode, str]]
+) -> None:
+    assert problems(replace(AMEND, **change)) == expected

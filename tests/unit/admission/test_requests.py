@@ -6,12 +6,23 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.inventory import AdjustStock, Restock, TryHold
-from schemas.order import CancelOrder, CompleteOrder, PayOrder, RefundOrder
+from schemas.order import (
+    CancelOrder,
+    CompleteOrder,
+    OperateOrder,
+    OperatorAction,
+    PayOrder,
+    RefundOrder,
+    ShipOrder,
+    SkuUnits,
+)
 from schemas.record import Record
 from schemas.topics import INVENTORY_COMMANDS, INVENTORY_INTENTS, ORDER_COMMANDS, ORDER_INTENTS
 from streams.admission import InvalidIntent, ProblemCode, admit, derive_trace_id
 from streams.admission.entries import MAX_ENTRY_QTY, MAX_REF_LENGTH
 from streams.admission.fields import MAX_REASON_LENGTH
+from streams.admission.placing import MAX_KEY_LENGTH, MAX_LINES
+from streams.admission.requests import MAX_NAME_LENGTH
 from streams.kernel.stage import Output
 from streams.pricing import ListPrice
 
@@ -28,9 +39,12 @@ PAY = PayOrder(NO, 7, 1_001, "wechat", TRACE)
 CANCEL = CancelOrder(NO, 7, 1_001, "", TRACE)
 COMPLETE = CompleteOrder(NO, 7, 1_001, TRACE)
 REFUND = RefundOrder(NO, 7, 1_001, "broken", TRACE)
+PART = replace(REFUND, refund_key="return-1", units=(SkuUnits(5, 1),))
+SHIP = ShipOrder(NO, 7, "SF1", "SF", (SkuUnits(5, 1),), TRACE)
+OPERATE = OperateOrder(NO, 7, "li.wei", OperatorAction.RETRY, "the warehouse is back", TRACE)
 RESTOCK = Restock("D-1", 7, 5, "W1", 100, TRACE)
 ADJUST = AdjustStock("D-2", 7, 5, "W1", -3, "stock-take", TRACE)
-REQUESTS = [PAY, CANCEL, COMPLETE, REFUND]
+REQUESTS = [PAY, CANCEL, COMPLETE, REFUND, PART, SHIP, OPERATE]
 ENTRIES = [RESTOCK, ADJUST]
 
 
@@ -79,6 +93,22 @@ def test_entries_without_a_trace_get_one_each() -> None:
         (replace(CANCEL, reason="x" * (MAX_REASON_LENGTH + 1)), [("BAD_REASON", "reason")]),
         (replace(REFUND, reason="a\x00b"), [("BAD_REASON", "reason")]),
         (replace(REFUND, trace_id="A" * 32), [("BAD_TRACE", "trace_id")]),
+        (replace(PART, refund_key=""), [("BAD_KEY", "refund_key")]),
+        (replace(PART, refund_key="x" * (MAX_KEY_LENGTH + 1)), [("BAD_KEY", "refund_key")]),
+        (replace(PART, units=(SkuUnits(5, 0),)), [("BAD_UNITS", "units[0]")]),
+        (replace(PART, units=(SkuUnits(5, 1), SkuUnits(0, 1))), [("BAD_UNITS", "units[1]")]),
+        (replace(PART, units=(SkuUnits(5, 1),) * (MAX_LINES + 1)), [("BAD_UNITS", "units")]),
+        (replace(SHIP, waybill_no=""), [("BAD_WAYBILL", "waybill_no")]),
+        (replace(SHIP, waybill_no="x" * (MAX_NAME_LENGTH + 1)), [("BAD_WAYBILL", "waybill_no")]),
+        (replace(SHIP, carrier="\t"), [("BAD_WAYBILL", "carrier")]),
+        (replace(SHIP, units=(SkuUnits(5, -1),)), [("BAD_UNITS", "units[0]")]),
+        (replace(SHIP, shop_id=0), [("BAD_SHOP", "shop_id")]),
+        (replace(OPERATE, operator=""), [("BAD_OPERATOR", "operator")]),
+        (replace(OPERATE, reason=""), [("BAD_REASON", "reason")]),
+        (
+            replace(OPERATE, shop_id=-1, reason="\n"),
+            [("BAD_SHOP", "shop_id"), ("BAD_REASON", "reason")],
+        ),
         (replace(RESTOCK, ref=""), [("BAD_ENTRY", "ref")]),
         (replace(RESTOCK, ref="x" * (MAX_REF_LENGTH + 1)), [("BAD_ENTRY", "ref")]),
         (replace(RESTOCK, shop_id=0), [("BAD_ENTRY", "shop_id")]),
@@ -110,4 +140,4 @@ def test_everything_that_the_public_topics_may_carry_is_admitted_or_refused_by_i
         if kind in samples:
             admit(samples[kind], NoPrices(), 0)
         else:
-            assert kind.__name__ == "PlaceOrderIntent"
+            assert kind.__name__ in ("PlaceOrderIntent", "AmendOrderIntent")  # test_placing.py

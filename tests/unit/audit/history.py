@@ -106,7 +106,9 @@ class History:
                 "paid_at_ms": 5,
             },
             "OrderRefunding": {"amount_fen": total_fen, "currency": "CNY"},
+            "OrderPartlyRefunded": {"amount_fen": total_fen},
             "OrderRefunded": {"amount_fen": total_fen},
+            "OrderOperated": {"operator": "li", "reason": "the warehouse called"},
             "OrderParked": {"step": "PAID", "reason": "no answer"},
         }.get(name, {})
         key = {"order_no": order_no, "shop_id": SHOP, "user_id": USER, "trace_id": TRACE}
@@ -126,6 +128,23 @@ class History:
         fields = {"lines": [line], "holds": [hold], "total_fen": total_fen, "currency": "CNY"}
         self._orders[order_no] = fields
         self.order("OrderPlaced", order_no, **fields)
+
+    def amended(self, order_no: str, qty: int, sku: int = SKU, price_fen: int = 500) -> None:
+        """Add units of the order's sku, under a hold of their own."""
+        placed = self._orders[order_no]
+        (line,), (hold,) = placed["lines"], placed["holds"]
+        units = line["qty"] + qty
+        total_fen = units * price_fen - 100
+        line = line | {"qty": units, "payable_fen": total_fen}
+        extra = hold | {"hold_id": f"{hold['hold_id']}/1", "amount": qty}
+        self.held(extra["hold_id"], order_no, qty, sku)
+        fields = {"lines": [line], "holds": [hold, extra], "total_fen": total_fen}
+        self._orders[order_no] = placed | fields
+        self.order("OrderAmended", order_no, currency="CNY", amend_key="a1", **fields)
+
+    def shipped(self, name: str, order_no: str, qty: int, sku: int = SKU) -> None:
+        units = [{"sku_id": sku, "qty": qty}]
+        self.order(name, order_no, waybill_no=f"SF{len(self.facts)}", units=units)
 
     # --- money
 
@@ -246,7 +265,41 @@ def lawful() -> History:
     history.payment("RefundRequested", "G")
     history.payment("RefundSucceeded", "G")
     history.order("OrderRefunded", "G", refund_no="RPG")
+    changed_and_shipped(history)
+    given_back_by_hand(history)
     # H: a human is needed.
     history.paid("H")
     history.order("OrderParked", "H")
     return history
+
+
+def changed_and_shipped(history: History) -> None:
+    """I: amended, paid, shipped in two parcels, refunded in part, completed by an operator."""
+    history.created("I")
+    history.amended("I", qty=1)
+    history.order("OrderPaymentOpened", "I")
+    history.payment("PaymentRequested", "I")
+    history.payment("PaymentSucceeded", "I")
+    history.order("OrderPaid", "I")
+    history.deducted("HI")
+    history.deducted("HI/1")
+    history.order("OrderConfirmed", "I")
+    history.shipped("OrderPartlyShipped", "I", 1)
+    history.shipped("OrderShipped", "I", 2)
+    history.order("OrderRefunding", "I", pay_no="PI", refund_no="RPI", amount_fen=467)
+    history.payment("RefundRequested", "I", amount_fen=467)
+    history.payment("RefundSucceeded", "I", amount_fen=467)
+    history.order("OrderPartlyRefunded", "I", refund_no="RPI", amount_fen=467)
+    history.order("OrderOperated", "I", action="SKIP")
+    history.order("OrderCompleted", "I")
+
+
+def given_back_by_hand(history: History) -> None:
+    """J: the refund failed for good; an operator gave the money back outside of the gateway."""
+    history.confirmed("J")
+    history.order("OrderRefunding", "J", pay_no="PJ", refund_no="RPJ")
+    history.payment("RefundRequested", "J")
+    history.payment("RefundFailed", "J")
+    history.order("OrderParked", "J", step="REFUNDING", reason="REFUND_FAILED")
+    history.order("OrderOperated", "J", action="SKIP")
+    history.order("OrderRefunded", "J", refund_no="RPJ")

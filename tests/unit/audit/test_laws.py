@@ -102,7 +102,55 @@ CASES = [
     unlawful(
         Law.ORDER_AMOUNT, lambda h: h.change("OrderPaymentOpened", amount_fen=1), NOW, "opened"
     ),
-    unlawful(Law.ORDER_AMOUNT, lambda h: h.change("OrderRefunded", amount_fen=1), NOW, "refunded"),
+    unlawful(Law.ORDER_AMOUNT, lambda h: h.change("OrderAmended", currency="USD"), NOW, "amended"),
+    unlawful(Law.ORDER_PRICE, lambda h: h.change("OrderAmended", total_fen=1), NOW, "amended"),
+    unlawful(
+        Law.ORDER_SHIPPED, lambda h: h.change("OrderShipped", units=units(3)), NOW, "too-many"
+    ),
+    unlawful(
+        Law.ORDER_SHIPPED,
+        lambda h: h.change("OrderShipped", units=units(1, OTHER_SKU)),
+        NOW,
+        "not-ordered",
+    ),
+    unlawful(Law.ORDER_SHIPPED, lambda h: h.change("OrderShipped", units=[]), NOW, "nothing"),
+    unlawful(Law.ORDER_SHIPPED, lambda h: h.change("OrderShipped", waybill_no=""), NOW, "unnamed"),
+    unlawful(Law.ORDER_REFUND, lambda h: h.change("OrderRefunding", amount_fen=901), NOW, "more"),
+    unlawful(Law.ORDER_REFUND, lambda h: h.change("OrderRefunding", amount_fen=0), NOW, "none"),
+    unlawful(Law.ORDER_REFUND, lambda h: h.change("OrderRefunding", currency="USD"), NOW, "coin"),
+    unlawful(Law.ORDER_REFUND, lambda h: h.change("OrderRefunded", amount_fen=1), NOW, "not-all"),
+    unlawful(
+        Law.ORDER_REFUND,
+        both(
+            lambda h: h.change("OrderRefunding", 1, amount_fen=1_400),
+            lambda h: h.change("OrderPartlyRefunded", amount_fen=1_400),
+        ),
+        NOW,
+        "all-called-a-part",
+    ),
+    unlawful(
+        Law.ORDER_REFUND,
+        lambda h: h.order("OrderRefunding", "I", amount_fen=1_400 - 467 + 1),
+        NOW,
+        "together",
+    ),
+    unlawful(Law.ORDER_OPERATED, lambda h: h.change("OrderOperated", operator=""), NOW, "who"),
+    unlawful(Law.ORDER_OPERATED, lambda h: h.change("OrderOperated", reason=""), NOW, "why"),
+    unlawful(
+        Law.ORDER_VERSION, lambda h: h.change("OrderOperated", version=3), NOW, "of-an-operator"
+    ),
+    unlawful(
+        Law.ORDER_SEQUENCE,
+        lambda h: h.order("OrderOperated", "C", action="RETRY"),
+        NOW,
+        "operated-after-the-end",
+    ),
+    unlawful(
+        Law.ORDER_SEQUENCE,
+        lambda h: rename(h, "OrderShipped", "OrderPartlyShipped"),
+        NOW,
+        "a-parcel-after-the-last",
+    ),
     unlawful(Law.ORDER_REJECTION, lambda h: h.change("OrderRejected", refusals=[]), NOW),
     unlawful(Law.ORDER_SETTLED, lambda h: h.drop("OrderCancelled"), FINAL, "cancelling"),
     unlawful(Law.ORDER_SETTLED, lambda h: h.created("X"), FINAL, "waiting-for-payment"),
@@ -199,6 +247,13 @@ CASES = [
     unlawful(Law.KEPT_MONEY, lambda h: h.drop("RefundSucceeded"), FINAL, "paid-twice"),
     unlawful(Law.ENDED_KEEPS_NOTHING, lambda h: h.drop("RefundSucceeded", 1), FINAL, "expired"),
     unlawful(Law.ENDED_KEEPS_NOTHING, lambda h: h.drop("RefundSucceeded", 3), FINAL, "refunded"),
+    unlawful(
+        Law.ENDED_KEEPS_NOTHING,
+        lambda h: h.change("OrderOperated", 1, action="RETRY"),
+        FINAL,
+        "not-given-back-by-hand",
+    ),
+    unlawful(Law.KEPT_MONEY, lambda h: h.change("RefundSucceeded", 4, amount_fen=1), FINAL, "part"),
     unlawful(Law.MONEY_BALANCE, lambda h: h.change("PaymentSucceeded", amount_fen=1)),
     # --- facts as such
     unlawful(Law.KNOWN_FACT, lambda h: rename(h, "OrderTeleported"), NOW, "unknown"),
@@ -210,6 +265,10 @@ def rename(history: History, to: str, name: str | None = None) -> None:
     at = len(history.facts) - 1 if name is None else history.find(name)
     topic, _, fact = history.facts[at]
     history.facts[at] = (topic, to, fact)
+
+
+def units(qty: int, sku: int = SKU) -> list[dict[str, int]]:
+    return [{"sku_id": sku, "qty": qty}]
 
 
 def set_item(history: History, items: str, field: str, value: int) -> None:

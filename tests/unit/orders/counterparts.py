@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from random import Random
+
+from msgspec.structs import replace
 
 from schemas.inventory import (
     CancelHold,
@@ -20,6 +22,7 @@ from schemas.inventory import (
 )
 from schemas.payment import (
     ClosePayments,
+    PaymentClosed,
     PaymentFailed,
     PaymentReason,
     PaymentRefused,
@@ -59,6 +62,14 @@ class Inventory:
                 self.available[ask.sku_id] += ask.qty
                 facts.append(self._released(ask, ReleaseCause.EXPIRED))
         return facts
+
+    def sold(self) -> Counter[int]:
+        """Return the units of each sku that are sold."""
+        units: Counter[int] = Counter()
+        for hold_id, (ask, _) in self._asked.items():
+            if self.holds[hold_id] == SOLD:
+                units[ask.sku_id] += ask.qty
+        return units
 
     def _try(self, ask: TryHold, now_ms: int) -> Record:
         known = self.holds.get(ask.hold_id)
@@ -161,6 +172,7 @@ class Payments:
 
     def __init__(self, random: Random, refund_failures: int) -> None:
         self.open: dict[str, RequestPayment] = {}
+        self._void: set[str] = set()  # attempts whose money is not wanted any more
         self.kept: dict[str, PaymentSucceeded] = {}  # money that was told to the order
         self.refund_answers: dict[str, Record] = {}
         self._closed = False
@@ -175,8 +187,7 @@ class Payments:
             self.open[message.pay_no] = message
             return []
         if isinstance(message, ClosePayments):
-            self._closed = True
-            return []
+            return self._close(message)
         assert isinstance(message, RequestRefund)
         return [self._refund(message)]
 
@@ -189,7 +200,7 @@ class Payments:
         if self._random.random() < 0.3:
             failed = PaymentFailed(ask.order_no, 2, ask.shop_id, pay_no, "NO", ask.trace_id)
             return [failed]
-        if self._closed or self.kept:
+        if self._closed or self.kept or pay_no in self._void:
             return []  # PaymentSurplus: refunded here, the order does not hear of it
         self.kept[pay_no] = PaymentSucceeded(
             ask.order_no,
@@ -205,6 +216,16 @@ class Payments:
         )
         return [self.kept[pay_no]]
 
+    def _close(self, ask: ClosePayments) -> list[Record]:
+        self._void |= set(self.open)
+        if not ask.pay_no:
+            self._closed = True
+            return []
+        if self.kept:
+            return list(self.kept.values())
+        closed = PaymentClosed(ask.order_no, 2, ask.shop_id, ask.pay_no, ask.reason, ask.trace_id)
+        return [closed]
+
     def _refund(self, ask: RequestRefund) -> Record:
         if ask.refund_no not in self.refund_answers:
             if self._refund_failures:
@@ -216,7 +237,10 @@ class Payments:
                 return self._refused(ask, ask.refund_no, PaymentReason.NOTHING_TO_REFUND)
             else:
                 money = self.kept.pop(ask.pay_no)
-                assert money.amount_fen == ask.amount_fen
+                assert 0 < ask.amount_fen <= money.amount_fen
+                if ask.amount_fen < money.amount_fen:
+                    left_fen = money.amount_fen - ask.amount_fen
+                    self.kept[ask.pay_no] = replace(money, amount_fen=left_fen)
                 self.refund_answers[ask.refund_no] = RefundSucceeded(
                     ask.order_no,
                     3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from schemas.inventory import CancelHold, ReleaseCause, StockReason
@@ -198,7 +199,8 @@ def test_a_finished_order_leaves_its_memory_and_nothing_else() -> None:
         total_fen=TOTAL_FEN,
         paid_attempt=1,
         fingerprint=bytes.fromhex(BODY),
-        due_ms=START_MS + 1_000 + LIMITS.idempotency_window_ms,
+        due_ms=START_MS + 1_000 + LIMITS.return_window_ms,
+        sold=msgspec.msgpack.encode([[[1, 2, TOTAL_FEN]], 0, []]),
     )
 
 

@@ -12,7 +12,7 @@ from schemas.order import (
     OrderPaymentOpened,
     OrderRefused,
 )
-from schemas.payment import PaymentReason, RequestPayment
+from schemas.payment import PaymentReason, PaymentSucceeded, RequestPayment
 from schemas.record import Record
 from streams.orders.facts import AttemptEnded, HoldAnswered, PaymentTaken
 from streams.orders.limits import OrderLimits
@@ -158,7 +158,8 @@ def test_money_that_does_not_fit_parks_the_order(money: Record) -> None:
     world = created()
 
     parked = OrderParked(NO, 4, SHOP, BUYER, "CREATED", "PAYMENT_MISMATCH", TRACE)
-    assert world.tell(money) == [PaymentTaken(NO, 1), parked]
+    assert isinstance(money, PaymentSucceeded)
+    assert world.tell(money) == [PaymentTaken(NO, 1, money.amount_fen), parked]
     assert world.public() == [parked]
     assert world.tell(money) == []
     assert world.tell(cancel()) == [

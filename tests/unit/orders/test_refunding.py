@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.inventory import CancelHold, ReleaseCause
-from schemas.order import OrderConfirmed, OrderParked, OrderRefunded, OrderRefunding
+from schemas.order import OrderConfirmed, OrderParked, OrderRefunded, OrderRefunding, SkuUnits
 from schemas.payment import PaymentReason, RequestRefund
 from schemas.record import Record
 from streams.orders.facts import HoldAnswered, RefundDelayed, RefundReasked, RefundWanted
@@ -32,13 +32,25 @@ from tests.unit.orders.world import (
     refund_failed,
     refunded,
     released,
+    units_of,
 )
 
 
-def refunding(version: int, reason: str = "broken") -> OrderRefunding:
+def refunding(version: int, reason: str = "broken", skus: tuple[int, ...] = (1,)) -> OrderRefunding:
     refund_no = f"{PAY_NO}-R1"
     return OrderRefunding(
-        NO, version, SHOP, BUYER, PAY_NO, refund_no, TOTAL_FEN, "CNY", reason, TRACE
+        order_no=NO,
+        version=version,
+        shop_id=SHOP,
+        user_id=BUYER,
+        pay_no=PAY_NO,
+        refund_no=refund_no,
+        amount_fen=TOTAL_FEN,
+        currency="CNY",
+        reason=reason,
+        trace_id=TRACE,
+        refund_key="",
+        units=tuple(SkuUnits(sku, 2) for sku in skus),
     )
 
 
@@ -89,12 +101,13 @@ def test_refunding_twice_has_no_effect() -> None:
 def test_a_refund_while_holds_are_confirmed_starts_when_they_are() -> None:
     world = paid(1, 2)
 
-    assert world.tell(refund()) == [RefundWanted(NO, "broken")]
+    wanted = RefundWanted(NO, "broken", "", units_of((1, 2), (2, 2)), TOTAL_FEN)
+    assert world.tell(refund()) == [wanted]
     assert world.outputs == []
     assert world.tell(refund()) == []
     world.tell(deducted(1))
     confirmed = OrderConfirmed(NO, 5, SHOP, BUYER, TRACE)
-    assert world.tell(deducted(2)) == [confirmed, refunding(6)]
+    assert world.tell(deducted(2)) == [confirmed, refunding(6, skus=(1, 2))]
     assert world.asked() == [request()]
 
 
@@ -108,7 +121,7 @@ def test_a_hold_lost_after_payment_refunds_and_gives_the_others_back(answer: Rec
     world.tell(deducted(2))
 
     world.tell(answer)
-    assert world.public() == [refunding(5, "HOLD_LOST")]
+    assert world.public() == [refunding(5, "HOLD_LOST", (1, 2, 3))]
     assert world.asked() == [
         request(reason="HOLD_LOST"),
         CancelHold(hold_id(3), NO, SHOP, 3, "HOLD_LOST", TRACE),

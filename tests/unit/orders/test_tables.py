@@ -21,7 +21,7 @@ from streams.kernel.errors import InvalidMessage, StageDefect
 from streams.orders import facts, orders_stage
 from streams.orders.decide import DECIDE
 from streams.orders.diagram import page
-from streams.orders.evolve import EVOLVE, after
+from streams.orders.evolve import EVOLVE
 from streams.orders.react import REACT
 from streams.orders.state import (
     FINISHED,
@@ -31,6 +31,7 @@ from streams.orders.state import (
     Order,
     OrderStatus,
     SurplusRefund,
+    after,
 )
 from tests.unit.orders.world import NO, START_MS, TRACE, World, place
 
@@ -110,7 +111,12 @@ def test_a_timer_of_another_stage_is_a_defect() -> None:
 
 def _blank(kind: type[Record]) -> Record:
     hints = typing.get_type_hints(kind)
-    blanks: dict[object, object] = {str: "", int: 0, order.CancelCause: order.CancelCause.REQUESTED}
+    blanks: dict[object, object] = {
+        str: "",
+        int: 0,
+        order.CancelCause: order.CancelCause.REQUESTED,
+        order.OperatorAction: order.OperatorAction.RETRY,
+    }
     return kind(**{name: blanks.get(hint, ()) for name, hint in hints.items()})
 
 

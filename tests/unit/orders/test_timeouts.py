@@ -9,6 +9,7 @@ import pytest
 from schemas.inventory import CancelHold, ConfirmHold, TryHold
 from schemas.order import (
     OrderCancelled,
+    OrderCompleted,
     OrderConfirmed,
     OrderExpired,
     OrderParked,
@@ -18,8 +19,10 @@ from schemas.order import (
 )
 from schemas.payment import RequestRefund
 from schemas.record import Record
+from streams.orders.decide import DUE, UNTIMED
 from streams.orders.facts import HoldsReturned, OrderForgotten, StepRetried
 from streams.orders.limits import MINUTE_MS, OrderLimits
+from streams.orders.state import FINISHED, Order, OrderStatus
 from tests.unit.orders.world import (
     BUYER,
     LIMITS,
@@ -28,9 +31,12 @@ from tests.unit.orders.world import (
     SHOP,
     TOTAL_FEN,
     TRACE,
+    WORLDS,
     World,
+    after,
     cancel,
     cancelled,
+    completed,
     created,
     deducted,
     end_refused,
@@ -39,10 +45,12 @@ from tests.unit.orders.world import (
     hold_id,
     paid,
     refund,
+    refunded,
     released,
     reserving,
     stock_refused,
     succeeded,
+    units_of,
 )
 
 RETRIES = [StepRetried(NO)] * LIMITS.step_retries
@@ -125,7 +133,9 @@ def test_a_paid_order_whose_refund_is_wanted_is_refunded_and_not_parked() -> Non
 
     facts = world.wait(LIMITS.step_budget_ms)
     no, reason = f"{PAY_NO}-R1", "broken"
-    refunding = OrderRefunding(NO, 5, SHOP, BUYER, PAY_NO, no, TOTAL_FEN, "CNY", reason, TRACE)
+    refunding = OrderRefunding(
+        NO, 5, SHOP, BUYER, PAY_NO, no, TOTAL_FEN, "CNY", reason, TRACE, "", units_of((1, 2))
+    )
     assert facts[len(RETRIES)] == refunding
     assert world.asked()[-1] == CancelHold(hold_id(1), NO, SHOP, 1, "REFUNDED", TRACE)
 
@@ -158,7 +168,18 @@ def test_a_refunding_order_asks_again_for_its_refund_and_then_parks() -> None:
             paid,
             end_refused("ConfirmHold"),
             OrderRefunding(
-                NO, 6, SHOP, BUYER, PAY_NO, f"{PAY_NO}-R1", TOTAL_FEN, "CNY", "HOLD_LOST", TRACE
+                order_no=NO,
+                version=6,
+                shop_id=SHOP,
+                user_id=BUYER,
+                pay_no=PAY_NO,
+                refund_no=f"{PAY_NO}-R1",
+                amount_fen=TOTAL_FEN,
+                currency="CNY",
+                reason="HOLD_LOST",
+                trace_id=TRACE,
+                refund_key="",
+                units=units_of((1, 2)),
             ),
         ),
         (
@@ -216,6 +237,47 @@ def test_a_finished_order_is_forgotten_when_the_window_is_over() -> None:
     assert world.wait(1) == [OrderForgotten(NO)]
     assert len(world.state) == 0
     assert world.outputs == []
+
+
+LIVE = [status for status in OrderStatus if status not in FINISHED]
+
+
+def test_every_order_that_has_not_ended_has_a_timer_or_a_reason_to_wait() -> None:
+    assert {*DUE, *UNTIMED} == set(LIVE)
+    assert {*DUE} & {*UNTIMED} == {OrderStatus.PARTLY_REFUNDED}  # it depends on its goods
+
+
+@pytest.mark.parametrize("status", LIVE)
+def test_a_timer_runs_in_every_status_but_those_that_may_wait(status: OrderStatus) -> None:
+    world = WORLDS[status]()
+    order = world.state.get(Order, NO)
+
+    assert order is not None
+    assert order.status is status
+    assert (order.due_ms == 0) == (status in UNTIMED)
+
+
+@pytest.mark.parametrize("status", sorted({*DUE} - {*UNTIMED}))
+def test_an_order_that_nothing_moves_is_driven_on_and_a_public_fact_says_so(
+    status: OrderStatus,
+) -> None:
+    world = WORLDS[status]()
+    limit_ms = {
+        OrderStatus.CREATED: LIMITS.payment_window_ms,
+        OrderStatus.SHIPPED: LIMITS.delivery_window_ms,
+    }.get(status, LIMITS.step_budget_ms)
+
+    assert LIMITS.step_budget_ms < 5 * MINUTE_MS
+    world.wait(limit_ms)
+    assert world.public() != []
+    order = world.state.get(Order, NO)
+    assert order is None or order.status is not status
+
+
+def test_an_order_that_came_back_in_part_and_is_all_there_is_driven_on_too() -> None:
+    world = after(completed(), refund((1, 1), key="r1"), refunded())
+
+    assert world.wait(LIMITS.return_window_ms) == [OrderCompleted(NO, 9, SHOP, BUYER, TRACE)]
 
 
 def _told(world: World, *messages: Record) -> World:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from schemas import inventory, order, payment
 from schemas.inventory import ReleaseCause, StockReason
@@ -13,6 +13,8 @@ from streams.engine.store import MemoryStore, PartitionState
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import Output
 from streams.orders import OrderLimits, orders_stage
+from streams.orders.reasons import ParkReason
+from streams.orders.state import OrderStatus
 
 START_MS = 1_790_000_000_000
 NO = "0123456789ABCDEF"
@@ -143,12 +145,53 @@ def cancel(user_id: int = BUYER, shop_id: int = SHOP) -> order.CancelOrder:
     return order.CancelOrder(NO, shop_id, user_id, "changed my mind", TRACE)
 
 
+def ship(*units: tuple[int, int], waybill_no: str = "SF1", shop_id: int = SHOP) -> order.ShipOrder:
+    """A parcel of ``units`` (sku, quantity), or of all that is left; the shop's, of no user."""
+    return order.ShipOrder(NO, shop_id, waybill_no, "SF", units_of(*units), TRACE)
+
+
+def amend(
+    *lines: tuple[int, int, int],
+    key: str = "a1",
+    fingerprint: str = "a" * 16,
+    currency: str = "CNY",
+    user_id: int = BUYER,
+    shop_id: int = SHOP,
+) -> order.AmendOrder:
+    """Other ``lines`` (sku, quantity, payable fen) for the order; default: a unit more of sku 1."""
+    lines = lines or ((1, 3, 5_997),)
+    return order.AmendOrder(
+        order_no=NO,
+        shop_id=shop_id,
+        user_id=user_id,
+        amend_key=key,
+        currency=currency,
+        lines=tuple(order.PricedLine(sku, qty, fen, 0, fen) for sku, qty, fen in lines),
+        rules=(),
+        holds=tuple(order.HoldRef(hold_id(sku), "stock", str(sku), qty) for sku, qty, _ in lines),
+        total_fen=sum(fen for _, _, fen in lines),
+        fingerprint=fingerprint,
+        trace_id=TRACE,
+    )
+
+
 def complete(user_id: int = BUYER, shop_id: int = SHOP) -> order.CompleteOrder:
     return order.CompleteOrder(NO, shop_id, user_id, TRACE)
 
 
-def refund(user_id: int = BUYER, shop_id: int = SHOP) -> order.RefundOrder:
-    return order.RefundOrder(NO, shop_id, user_id, "broken", TRACE)
+def refund(
+    *units: tuple[int, int], key: str = "", user_id: int = BUYER, shop_id: int = SHOP
+) -> order.RefundOrder:
+    """A refund of ``units`` (sku, quantity), or of all that is left."""
+    return order.RefundOrder(NO, shop_id, user_id, "broken", TRACE, key, units_of(*units))
+
+
+def operate(action: order.OperatorAction, shop_id: int = SHOP) -> order.OperateOrder:
+    return order.OperateOrder(NO, shop_id, "li", action, "the warehouse called", TRACE)
+
+
+def units_of(*units: tuple[int, int]) -> tuple[order.SkuUnits, ...]:
+    return tuple(order.SkuUnits(sku, qty) for sku, qty in units)
 
 
 # --- what inventory answers ---------------------------------------------------------------------
@@ -213,6 +256,10 @@ def failed(pay_no: str = PAY_NO) -> payment.PaymentFailed:
     return payment.PaymentFailed(NO, 2, SHOP, pay_no, "DECLINED", TRACE)
 
 
+def closed(pay_no: str = PAY_NO) -> payment.PaymentClosed:
+    return payment.PaymentClosed(NO, 2, SHOP, pay_no, "AMENDED", TRACE)
+
+
 def refunded(refund_no: str = f"{PAY_NO}-R1", pay_no: str = PAY_NO) -> payment.RefundSucceeded:
     return payment.RefundSucceeded(NO, 4, SHOP, refund_no, pay_no, "T2", TOTAL_FEN, "CNY", TRACE)
 
@@ -255,6 +302,13 @@ def fulfilling(*skus: int) -> World:
     return world
 
 
+def partly_refunded(*skus: int) -> World:
+    """One of the two units of sku 1 was refunded."""
+    world = fulfilling(*skus)
+    world.tell(refund((1, 1), key="r1"), refunded())
+    return world
+
+
 def completed(*skus: int) -> World:
     world = fulfilling(*skus)
     world.tell(complete())
@@ -265,3 +319,57 @@ def cancelled(*skus: int) -> World:
     world = created(*skus)
     world.tell(cancel(), *(released(sku) for sku in skus or (1,)))
     return world
+
+
+def after(world: World, *messages: Record) -> World:
+    world.tell(*messages)
+    return world
+
+
+def later(world: World, ms: int) -> World:
+    world.wait(ms)
+    return world
+
+
+def refund_parked(*answers: Record) -> World:
+    """Refunding, and parked by the answers."""
+    return after(fulfilling(), refund(), *answers)
+
+
+# One order for every place of the tables: its status, and of a parked one why.
+WORLDS: dict[OrderStatus | ParkReason, Callable[[], World]] = {
+    OrderStatus.RESERVING: reserving,
+    OrderStatus.CREATED: lambda: created(channel=None),
+    OrderStatus.PAID: paid,
+    OrderStatus.FULFILLING: fulfilling,
+    OrderStatus.PARTLY_SHIPPED: lambda: after(fulfilling(), ship((1, 1))),
+    OrderStatus.SHIPPED: lambda: after(fulfilling(), ship()),
+    OrderStatus.COMPLETED: completed,
+    OrderStatus.CANCELLING: lambda: after(created(), cancel()),
+    OrderStatus.CANCELLED: cancelled,
+    OrderStatus.EXPIRED: lambda: after(later(created(), LIMITS.payment_window_ms), released()),
+    OrderStatus.REJECTED: lambda: after(reserving(), stock_refused()),
+    OrderStatus.REFUNDING: lambda: after(fulfilling(), refund()),
+    OrderStatus.PARTLY_REFUNDED: partly_refunded,
+    OrderStatus.REFUNDED: lambda: after(fulfilling(), refund(), refunded()),
+    OrderStatus.PARKED: lambda: later(paid(), LIMITS.step_budget_ms),
+    ParkReason.PAYMENT_MISMATCH: lambda: after(created(), succeeded(amount_fen=1)),
+    ParkReason.CONFIRM_UNANSWERED: lambda: later(paid(), LIMITS.step_budget_ms),
+    ParkReason.CANCEL_UNANSWERED: lambda: later(after(created(), cancel()), LIMITS.step_budget_ms),
+    ParkReason.CANCEL_CONTRADICTED: lambda: after(
+        created(), cancel(), end_refused("CancelHold", reason=StockReason.ALREADY_CONFIRMED)
+    ),
+    ParkReason.REFUND_UNANSWERED: lambda: later(refund_parked(), LIMITS.step_budget_ms),
+    ParkReason.REFUND_FAILED: lambda: after(
+        World(OrderLimits(refund_attempts=1)),
+        place(channel="wechat"),
+        held(),
+        succeeded(),
+        deducted(),
+        refund(),
+        refund_failed(),
+    ),
+    ParkReason.REFUND_REFUSED: lambda: refund_parked(
+        payment_refused(PaymentReason.NOTHING_TO_REFUND, f"{PAY_NO}-R1")
+    ),
+}

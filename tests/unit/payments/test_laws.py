@@ -63,7 +63,7 @@ def test_closing_ends_what_is_open_and_nothing_else() -> None:
 
 def test_every_fact_is_folded_and_reacted_to() -> None:
     private = {kind for kind in vars(facts).values() if _is_fact(kind)}
-    assert len(private) == 7
+    assert len(private) == 8
     assert set(FOLDS) == set(OUTPUTS) == private | set(topics.PAYMENT_EVENTS.records)
 
 
