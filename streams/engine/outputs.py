@@ -29,7 +29,8 @@ class Outputs:
         # The rest of a span id is the offset; "| 1" because it must not be all zero.
         self._span_head = f"{channel[7] | 1:02x}{channel[10]:02x}{channel[11]:02x}"
         self._span: tuple[int, str, tuple[str, bytes]] = (-1, "", ("traceparent", b""))
-        self._source = ("ce_source", f"/orderstream/{source}".encode())
+        # With the offset and the index of the output in ce_id it is unique, as CloudEvents demands.
+        self._source = ("ce_source", f"/orderstream/{source}/{channel.hex()}".encode())
         self._types: dict[type[Record], tuple[str, bytes]] = {}
         self._time: tuple[int, tuple[str, bytes]] = (-1, ("ce_time", b""))
         self._second = (-1, "")
@@ -52,7 +53,7 @@ class Outputs:
                 (cause.HEADER, stamp),
                 span[2],
                 _SPEC_VERSION,
-                ("ce_id", stamp.hex().encode()),
+                ("ce_id", b"%d.%d" % (offset, index)),
                 self._source,
                 self._types.get(type(message)) or self._type(type(message)),
                 self._time[1] if self._time[0] == now_ms else self._timestamp(now_ms),
