@@ -21,7 +21,7 @@ from streams.orders.facts import (
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
 from streams.orders.reasons import HOLD_LOST, OrderReason, ParkReason
-from streams.orders.sold import revived
+from streams.orders.sold import lines_of, revived
 from streams.orders.state import (
     HoldMark,
     Order,
@@ -225,7 +225,7 @@ def _part(order: Order, key: str, units: tuple[SkuUnits, ...]) -> RefundPart:
     units = units or left
     amount_fen = kept_fen
     if sum(part.qty for part in units) < sum(part.qty for part in left):
-        amount_fen = min(cost_fen(order.lines, done, units), kept_fen)
+        amount_fen = min(cost_fen(lines_of(order), done, units), kept_fen)
     return RefundPart(key, units, amount_fen, order.refund_attempts + 1)
 
 
