@@ -35,6 +35,10 @@ class Verdict(Enum):
     REPEAT = "no effect"  # it asks for what is done already, or being done
 
 
+_OF_THE_SHOP = (ShipOrder, OperateOrder)  # these name no user
+
+_OF_THE_SHOP = (ShipOrder, OperateOrder)  # these name no user
+
 _S, _R = OrderStatus, OrderReason
 
 VERDICTS: Mapping[type[Record], Mapping[OrderStatus, Verdict | OrderReason]] = {
@@ -184,7 +188,7 @@ def owned(state: View, command: OrderCommand) -> Order | FinishedOrder | tuple[R
     order = find(state, command.order_no)
     if order is None or order.shop_id != command.shop_id:
         return (refused(command, None, OrderReason.UNKNOWN_ORDER),)
-    if isinstance(command, ShipOrder | OperateOrder) or order.user_id == command.user_id:
+    if isinstance(command, _OF_THE_SHOP) or order.user_id == command.user_id:
         return order
     return (refused(command, None, OrderReason.UNKNOWN_ORDER),)
 
@@ -207,7 +211,7 @@ def refused(
     trace_id = command.trace_id
     if not trace_id and isinstance(order, Order):
         trace_id = order.trace_id
-    if isinstance(command, ShipOrder | OperateOrder):
+    if isinstance(command, _OF_THE_SHOP):
         user_id = 0 if order is None else order.user_id
     else:
         user_id = command.user_id

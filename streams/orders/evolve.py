@@ -35,7 +35,7 @@ from streams.kernel.stage import State
 from streams.orders.evolve_steps import STEPS, no_change, present
 from streams.orders.limits import OrderLimits
 from streams.orders.reasons import ParkReason
-from streams.orders.sold import revived, sold
+from streams.orders.sold import packed, revived
 from streams.orders.state import (
     Amended,
     FinishedOrder,
@@ -79,7 +79,7 @@ def _placed(limits: OrderLimits, state: State, fact: OrderPlaced, now_ms: int) -
             hold_marks=_ASKED * len(fact.holds),
             due_ms=now_ms + limits.step_timeout_ms,
             channel=fact.pay_channel or "",
-            lines=fact.lines,
+            sold=packed(fact.lines),
         ),
     )
 
@@ -109,7 +109,7 @@ def _amended(_limits: OrderLimits, state: State, fact: OrderAmended, _now_ms: in
             order,
             status=after(order.status, fact),
             version=fact.version,
-            lines=fact.lines,
+            sold=packed(fact.lines),
             total_fen=fact.total_fen,
             holds=fact.holds,
             hold_marks=_HELD * len(fact.holds),
@@ -298,7 +298,9 @@ def _finished(
         paid_attempt=order.paid_attempt,
         fingerprint=bytes.fromhex(order.fingerprint),
         due_ms=max(now_ms, order.placed_at_ms) + kept_ms,
-        sold=sold(order) if is_completed else b"",
+        sold=order.sold if is_completed else b"",
+        refund_attempts=order.refund_attempts,
+        refunds=order.refunds if is_completed else (),
     )
     state.delete(Order, order_no)
     state.put(order_no, finished)

@@ -21,7 +21,7 @@ from streams.orders.facts import (
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
 from streams.orders.reasons import HOLD_LOST, OrderReason, ParkReason
-from streams.orders.sold import revived
+from streams.orders.sold import lines_of, revived
 from streams.orders.state import (
     HoldMark,
     Order,
@@ -53,7 +53,7 @@ def refund_order(
     3. the refund key is known. Same units (or all): no effect. Otherwise REFUND_CONFLICT;
     4. the status, by VERDICTS; also REFUND_UNDER_WAY while one waits for holds to be confirmed;
     5. more units of a sku than are left: MORE_THAN_SOLD;
-    6. these units cost nothing: NOTHING_TO_REFUND;
+    6. what is left of them cost nothing: NOTHING_TO_REFUND;
     7. too many refunds: TOO_MANY_REFUNDS.
 
     While holds are being confirmed the refund waits for their answers, which come anyway: a cancel
@@ -77,7 +77,7 @@ def refund_order(
     if exceeds(units, to_refund(found, found.refunds)):
         return (refused(message, order, OrderReason.MORE_THAN_SOLD),)
     part = _part(found, message.refund_key, units)
-    if units and part.amount_fen < 1:
+    if part.amount_fen < 1:
         return (refused(message, order, OrderReason.NOTHING_TO_REFUND),)
     if len(found.refunds) >= limits.refunds:
         return (refused(message, order, OrderReason.TOO_MANY_REFUNDS),)
@@ -225,7 +225,7 @@ def _part(order: Order, key: str, units: tuple[SkuUnits, ...]) -> RefundPart:
     units = units or left
     amount_fen = kept_fen
     if sum(part.qty for part in units) < sum(part.qty for part in left):
-        amount_fen = min(cost_fen(order.lines, done, units), kept_fen)
+        amount_fen = min(cost_fen(lines_of(order), done, units), kept_fen)
     return RefundPart(key, units, amount_fen, order.refund_attempts + 1)
 
 

@@ -205,7 +205,7 @@ class Order(Record, frozen=True):
     refund_wanted: bool = False  # asked for while the holds are still being confirmed
     cause: CancelCause | None = None
     reason: str = ""  # of the cancellation or the refund
-    lines: tuple[PricedLine, ...] = ()  # what each unit costs, frozen: refunds are counted from it
+    sold: bytes = b""  # what each unit costs: see ``streams.orders.sold``
     amendment: Amendment | None = None
     amends: tuple[Amended, ...] = ()
     void_attempts: int = 0  # payment attempts up to this one asked for a total of before
@@ -221,7 +221,7 @@ class FinishedOrder(Record, frozen=True):
 
     It tells a repeated request from a conflicting one (``fingerprint``: 8 bytes), and knows enough
     to refund a completed order and to send late money back. About 60 bytes in Avro; a completed
-    order also keeps ``sold``, of which a partial refund is counted: some 10 bytes a line.
+    order also keeps ``sold``, from which partial refunds are counted: some 10 bytes a line.
     """
 
     order_no: str
@@ -234,7 +234,9 @@ class FinishedOrder(Record, frozen=True):
     paid_attempt: int
     fingerprint: bytes
     due_ms: int
-    sold: bytes = b""  # see ``streams.orders.sold``
+    sold: bytes = b""
+    refund_attempts: int = 0
+    refunds: tuple[RefundPart, ...] = ()
 
 
 class SurplusRefund(Record, frozen=True):

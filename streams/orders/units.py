@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from schemas.order import PricedLine, SkuUnits
 from streams.kernel.errors import InvalidMessage
+from streams.orders.sold import lines_of
 from streams.orders.state import Order, RefundPart
 
 Count = dict[int, int]
@@ -40,12 +41,12 @@ def listed(total: Count) -> tuple[SkuUnits, ...]:
 
 def to_refund(order: Order, done: Sequence[RefundPart]) -> Count:
     """Return what is not refunded by ``done``."""
-    return _less(count(order.lines), count(unit for part in done for unit in part.units))
+    return _less(count(lines_of(order)), count(unit for part in done for unit in part.units))
 
 
 def to_ship(order: Order) -> Count:
     """Return what is still to leave. A refund takes first what has not left."""
-    ordered = count(order.lines)
+    ordered = count(lines_of(order))
     gone = count(unit for parcel in order.parcels for unit in parcel.units)
     back = count(unit for part in order.refunds for unit in part.units)
     return _less(_less(ordered, gone), back)

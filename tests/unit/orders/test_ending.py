@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from schemas.inventory import CancelHold, ReleaseCause, StockReason
@@ -17,6 +16,7 @@ from schemas.order import (
 from schemas.payment import ClosePayments
 from schemas.record import Record
 from streams.orders.facts import HoldAnswered, HoldsReturned, PaymentsEnded
+from streams.orders.sold import packed
 from streams.orders.state import FinishedOrder, HoldMark, Order, OrderStatus
 from tests.unit.orders.world import (
     BODY,
@@ -37,6 +37,7 @@ from tests.unit.orders.world import (
     fulfilling,
     held,
     hold_id,
+    place,
     released,
     reserving,
     stock_refused,
@@ -200,7 +201,7 @@ def test_a_finished_order_leaves_its_memory_and_nothing_else() -> None:
         paid_attempt=1,
         fingerprint=bytes.fromhex(BODY),
         due_ms=START_MS + 1_000 + LIMITS.return_window_ms,
-        sold=msgspec.msgpack.encode([[[1, 2, TOTAL_FEN]], 0, []]),
+        sold=packed(place(1).lines),
     )
 
 

@@ -215,6 +215,12 @@ def test_units_that_cost_nothing_are_not_refunded() -> None:
     assert world.tell(refund((2, 1), key="r")) == [refused("NOTHING_TO_REFUND", 5)]
 
 
+def test_an_order_that_cost_nothing_is_not_refunded() -> None:
+    world = bought((1, 1, 0))
+
+    assert world.tell(refund()) == [refused("NOTHING_TO_REFUND", 5)]
+
+
 def test_refunds_are_limited() -> None:
     world = bought((1, 3, 1_000), limits=OrderLimits(refunds=1))
     world.tell(refund((1, 1), key="r1"), refunded())
