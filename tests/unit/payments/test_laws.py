@@ -158,7 +158,7 @@ def test_one_refund_ends_the_same_in_any_order_also_ahead_of_its_request(
 # --- conservation --------------------------------------------------------------------------------
 
 _PAY_NOS = ("O1-1", "O1-2", "O1-3")
-_ANYTHING = st.one_of(
+ANYTHING = st.one_of(
     st.builds(pay, st.sampled_from(_PAY_NOS)),
     st.builds(close),
     st.builds(
@@ -186,7 +186,7 @@ _ANYTHING = st.one_of(
 )
 
 
-@given(messages=st.lists(st.tuples(_ANYTHING, st.integers(0, 20_000)), max_size=30))
+@given(messages=st.lists(st.tuples(ANYTHING, st.integers(0, 20_000)), max_size=30))
 def test_money_is_neither_lost_nor_made(messages: list[tuple[Record, int]]) -> None:
     desk = Desk()
     came: set[tuple[str, str]] = set()
@@ -221,7 +221,7 @@ def _is_fitting_money(report: GatewayReport) -> bool:
     return is_payment and report.status is SUCCEEDED
 
 
-@given(messages=st.lists(_ANYTHING, max_size=20), at=st.integers(0, 19))
+@given(messages=st.lists(ANYTHING, max_size=20), at=st.integers(0, 19))
 def test_a_message_that_is_repeated_at_once_has_no_further_effect(
     messages: list[Record], at: int
 ) -> None:
