@@ -136,6 +136,7 @@ INVENTORY_EVENTS = Topic(
         inventory.StockEntryRefused,
     ),
 )
+PAYMENT_INTENTS = Topic("payment.intents", Kind.INTENTS, "order_no", (payment.ResolveTicket,))
 PAYMENT_COMMANDS = Topic(
     "payment.commands",
     Kind.COMMANDS,
@@ -145,6 +146,7 @@ PAYMENT_COMMANDS = Topic(
         payment.RequestRefund,
         payment.ClosePayments,
         payment.GatewayReport,
+        payment.ResolveTicket,
         stream.Tick,
     ),
 )
@@ -161,6 +163,11 @@ PAYMENT_EVENTS = Topic(
         payment.RefundRequested,
         payment.RefundSucceeded,
         payment.RefundFailed,
+        payment.RefundOverpaid,
+        payment.PaymentQueried,
+        payment.RefundQueried,
+        payment.PaymentTicketOpened,
+        payment.PaymentTicketClosed,
         payment.PaymentRefused,
     ),
 )
@@ -200,6 +207,7 @@ PUBLIC = (
     INVENTORY_INTENTS,
     INVENTORY_COMMANDS,
     INVENTORY_EVENTS,
+    PAYMENT_INTENTS,
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
     CATALOG_EVENTS,

@@ -11,7 +11,9 @@ Who pays is decided by the channel of the payment:
 
 Which money moves depends on nothing but the numbers and the seed, and the gateway's number of a
 movement is made of the payment's: a simulator that was killed and started again answers a repeated
-call with the same transaction. A lost message is sent later by itself, as gateways do.
+call with the same transaction. A lost message is sent later by itself, as gateways do; a silent end
+is only told to who asks. A query is answered with how the payment or refund stands now, and moves
+no money; about ``sim-never`` the answer is that nobody paid yet, or CLOSED when the order has.
 """
 
 from __future__ import annotations
@@ -29,7 +31,14 @@ from typing import NamedTuple, TypeVar
 import uvloop
 
 from schemas import topics
-from schemas.payment import GatewayReport, GatewayStatus, PaymentRequested, RefundRequested
+from schemas.payment import (
+    GatewayReport,
+    GatewayStatus,
+    PaymentQueried,
+    PaymentRequested,
+    RefundQueried,
+    RefundRequested,
+)
 from schemas.record import Record
 from schemas.registry import connected_codec
 from streams.engine.effects import Call, EffectSettings, EffectWorker, Send
@@ -47,6 +56,7 @@ MAX_REMEMBERED = (
 
 _PENDING, _UNKNOWN = GatewayStatus.PENDING, GatewayStatus.UNKNOWN
 _SUCCEEDED, _FAILED = GatewayStatus.SUCCEEDED, GatewayStatus.FAILED
+_CLOSED = GatewayStatus.CLOSED
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Faults:
     lost: float = 0.0
     """The end is first heard of ``lost_resend_ms`` later."""
     unknown: float = 0.0
-    """UNKNOWN comes first, the truth ``lost_resend_ms`` later."""
+    """UNKNOWN comes first, the truth ``lost_resend_ms`` later. A query is answered so as well."""
     declined: float = 0.0
     """A payment fails."""
     refund_failed: float = 0.0
@@ -73,6 +83,8 @@ class Faults:
     lost_resend_ms: int = 5_000
     late_ms: int = 5_000
     """How long ``sim-late`` takes."""
+    silent: float = 0.0
+    """PENDING comes, and the end only to who asks."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -135,7 +147,12 @@ class SimulatedGateway:
 
     def calls(self) -> Mapping[type[Record], Call]:
         """Return what an effect worker has to call for which fact."""
-        return {PaymentRequested: self.pay, RefundRequested: self.refund}
+        return {
+            PaymentRequested: self.pay,
+            RefundRequested: self.refund,
+            PaymentQueried: self.query_payment,
+            RefundQueried: self.query_refund,
+        }
 
     def pay(self, fact: PaymentRequested, send: Send) -> Awaitable[None] | None:
         """Take a payment; the same ``pay_no`` again is the same payment."""
@@ -145,35 +162,80 @@ class SimulatedGateway:
         """Give money back; the same ``refund_no`` again is the same refund, or its next try."""
         return _deliver(self.plan_refund(fact), send)
 
+    def query_payment(self, fact: PaymentQueried, send: Send) -> None:
+        """Say how a payment stands; one that was made before a restart has ended meanwhile."""
+        if not _is_ours(fact.channel):
+            return
+        if fact.channel == NEVER:
+            unpaid = self._end(fact, "", _CLOSED if fact.is_closed else _PENDING)
+            self._answer((unpaid,), 0, send)
+            return
+        known = self._payments.get(fact.pay_no) or self._new_payment(fact, 0)
+        self._answer(known.ends, known.end_at_ms, send)
+
+    def query_refund(self, fact: RefundQueried, send: Send) -> None:
+        """Say how a refund stands; one that is not remembered was not made: FAILED."""
+        if not _is_ours(fact.channel):
+            return
+        known = self._refunds.get(fact.refund_no)
+        end = known.end if known is not None else None
+        if known is None or end is None:
+            self._answer((self._end(fact, fact.refund_no, _FAILED),), 0, send)
+        else:
+            self._answer((end,), known.end_at_ms, send)
+
+    def _answer(self, ends: tuple[GatewayReport, ...], end_at_ms: int, send: Send) -> None:
+        if self._happens(self._faults.unknown):
+            ends = (_before(ends[0], _UNKNOWN),)
+        elif end_at_ms > self._now_ms():
+            ends = (_before(ends[0], _PENDING),)
+        for end in ends:
+            _send(end, send)
+
     def plan_payment(self, fact: PaymentRequested) -> list[Delivery]:
         """Return the messages that a call for a payment leads to, in the order they leave."""
         if fact.channel == NEVER or not _is_ours(fact.channel):
             return []
-        now_ms = self._now_ms()
         known = self._payments.get(fact.pay_no)
         if known is not None:
-            wait_ms = max(0, known.end_at_ms - now_ms)
-            return _timeline(known.ends, wait_ms)
+            return _timeline(known.ends, max(0, known.end_at_ms - self._now_ms()))
         wait_ms = self._faults.late_ms if fact.channel == LATE else self._slowness_ms()
+        return self._spoilt(self._new_payment(fact, wait_ms).ends, wait_ms)
+
+    def _new_payment(self, fact: PaymentRequested | PaymentQueried, wait_ms: int) -> _Payment:
+        now_ms = self._now_ms()
         is_declined = fact.channel == DECLINE or self._falls(self._faults.declined, fact.pay_no)
-        charges = 2 if fact.channel == TWICE else 1
-        ends = tuple(
-            GatewayReport(
-                order_no=fact.order_no,
-                pay_no=fact.pay_no,
-                refund_no="",
-                gateway=GATEWAY,
-                gateway_txn_no="" if is_declined else _txn_no(fact.pay_no, nth),
-                status=_FAILED if is_declined else _SUCCEEDED,
-                amount_fen=fact.amount_fen,
-                currency=fact.currency,
-                occurred_at_ms=now_ms + wait_ms,
-                trace_id=fact.trace_id,
-            )
-            for nth in range(1, 2 if is_declined else charges + 1)
+        if is_declined:
+            ends: tuple[GatewayReport, ...] = (self._end(fact, "", _FAILED, "", wait_ms),)
+        else:
+            charges = 2 if fact.channel == TWICE else 1
+            numbers = (_txn_no(fact.pay_no, nth) for nth in range(1, charges + 1))
+            ends = tuple(self._end(fact, "", _SUCCEEDED, number, wait_ms) for number in numbers)
+        payment = _Payment(ends, now_ms + wait_ms)
+        _remember(self._payments, fact.pay_no, payment)
+        return payment
+
+    def _end(
+        self,
+        fact: PaymentRequested | PaymentQueried | RefundRequested | RefundQueried,
+        refund_no: str,
+        status: GatewayStatus,
+        txn_no: str = "",
+        wait_ms: int = 0,
+    ) -> GatewayReport:
+        """Return what the gateway says in ``wait_ms``."""
+        return GatewayReport(
+            order_no=fact.order_no,
+            pay_no=fact.pay_no,
+            refund_no=refund_no,
+            gateway=GATEWAY,
+            gateway_txn_no=txn_no,
+            status=status,
+            amount_fen=fact.amount_fen,
+            currency=fact.currency,
+            occurred_at_ms=self._now_ms() + wait_ms,
+            trace_id=fact.trace_id,
         )
-        _remember(self._payments, fact.pay_no, _Payment(ends, now_ms + wait_ms))
-        return self._spoilt(ends, wait_ms)
 
     def plan_refund(self, fact: RefundRequested) -> list[Delivery]:
         """Return the messages that a call for a refund leads to, in the order they leave."""
@@ -197,18 +259,9 @@ class SimulatedGateway:
         if is_returned and payment is not None:
             payment.refunded_fen += fact.amount_fen
         refund.end_at_ms = now_ms + wait_ms
-        refund.end = GatewayReport(
-            order_no=fact.order_no,
-            pay_no=fact.pay_no,
-            refund_no=fact.refund_no,
-            gateway=GATEWAY,
-            gateway_txn_no=_txn_no(fact.refund_no, 1) if is_returned else "",
-            status=_SUCCEEDED if is_returned else _FAILED,
-            amount_fen=fact.amount_fen,
-            currency=fact.currency,
-            occurred_at_ms=now_ms + wait_ms,
-            trace_id=fact.trace_id,
-        )
+        status = _SUCCEEDED if is_returned else _FAILED
+        txn_no = _txn_no(fact.refund_no, 1) if is_returned else ""
+        refund.end = self._end(fact, fact.refund_no, status, txn_no, wait_ms)
         return self._spoilt((refund.end,), wait_ms)
 
     def _slowness_ms(self) -> int:
@@ -229,6 +282,8 @@ class SimulatedGateway:
     def _spoilt(self, ends: tuple[GatewayReport, ...], wait_ms: int) -> list[Delivery]:
         """Return the messages of a new payment or refund, with the faults that fall on them."""
         faults = self._faults
+        if self._happens(faults.silent):
+            return [Delivery(0, _before(ends[0], _PENDING))]
         is_unknown = self._happens(faults.unknown)
         is_late = self._happens(faults.lost) or is_unknown
         heard_ms = wait_ms + faults.lost_resend_ms if is_late else wait_ms

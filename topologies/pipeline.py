@@ -39,6 +39,7 @@ def relays(prices: PriceList) -> tuple[Relay, ...]:
     return (
         Admission(topics.ORDER_INTENTS, prices),
         Admission(topics.INVENTORY_INTENTS, prices),
+        Admission(topics.PAYMENT_INTENTS, prices),
     )
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from schemas.inventory import AdjustStock, Restock
 from schemas.order import AmendOrderIntent, PlaceOrderIntent
+from schemas.payment import ResolveTicket
 from schemas.record import Record
-from schemas.topics import INVENTORY_COMMANDS, ORDER_COMMANDS
+from schemas.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, PAYMENT_COMMANDS
 from streams.admission.entries import admit_entry
 from streams.admission.placing import admit_amend, admit_order
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
 from streams.admission.requests import OrderRequest, admit_request
+from streams.admission.tickets import admit_resolution
 from streams.kernel.stage import Output
 from streams.pricing.price_list import PriceList
 
 _ORDERS = ORDER_COMMANDS.name
 _INVENTORY = INVENTORY_COMMANDS.name
+_PAYMENTS = PAYMENT_COMMANDS.name
 
 
 def admit(message: Record, price_list: PriceList, now_ms: int) -> Output:
@@ -33,5 +36,7 @@ def admit(message: Record, price_list: PriceList, now_ms: int) -> Output:
         return Output(_ORDERS, message.order_no, admit_request(message))
     if isinstance(message, Restock | AdjustStock):
         return Output(_INVENTORY, str(message.sku_id), admit_entry(message))
+    if isinstance(message, ResolveTicket):
+        return Output(_PAYMENTS, message.order_no, admit_resolution(message))
     detail = f"{type(message).__name__} is not taken from outside; send one of the intents"
     raise InvalidIntent((Problem(ProblemCode.NOT_AN_INTENT, "record", detail),))

@@ -69,9 +69,11 @@ def check_currency(currency: str, problems: list[Problem]) -> None:
         )
 
 
-def check_reason(reason: str, code: ProblemCode, problems: list[Problem]) -> None:
+def check_reason(
+    reason: str, code: ProblemCode, problems: list[Problem], field: str = "reason"
+) -> None:
     """Check a reason: it may be empty."""
     if len(reason) > MAX_REASON_LENGTH or not reason.isprintable():
         problems.append(
-            Problem(code, "reason", f"send at most {MAX_REASON_LENGTH} printable characters")
+            Problem(code, field, f"send at most {MAX_REASON_LENGTH} printable characters")
         )

@@ -25,6 +25,7 @@ class ProblemCode(StrEnum):
     BAD_WAYBILL = "BAD_WAYBILL"
     BAD_OPERATOR = "BAD_OPERATOR"
     BAD_ENTRY = "BAD_ENTRY"  # of a restock or a correction of stock
+    BAD_TICKET = "BAD_TICKET"  # of an operator's word on a payment's ticket
     EXPIRED_INTENT = "EXPIRED_INTENT"  # too old, or from the future
     EMPTY_CART = "EMPTY_CART"
     TOO_MANY_LINES = "TOO_MANY_LINES"

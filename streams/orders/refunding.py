@@ -172,7 +172,7 @@ def refund_failed(
     """
     order = _refunding_order(state, message)
     if order is None:
-        return surplus.refund_failed(limits, state, message)
+        return surplus.refund_failed(state, message)
     if order.status is not OrderStatus.REFUNDING or order.refund_failed:
         return ()
     if message.refund_no != refund_no(message.pay_no, order.refund_attempts):

@@ -1,7 +1,8 @@
 """Money that no order needs goes back: late for an order that ended, or paid a second time.
 
-The first refund number of a payment is always ``<pay_no>-R1``, so a repeat of the payment's success
+The refund number of such a payment is always ``<pay_no>-R1``, so a repeat of the payment's success
 asks for the same refund again, and the payments stage answers it again without a second movement.
+That stage also repeats a refund that fails; when it reports the failure, it has a ticket open.
 This runs beside the order, whose own state it does not touch.
 """
 
@@ -20,10 +21,10 @@ from schemas.payment import (
 from schemas.record import Record
 from streams.kernel.stage import View
 from streams.orders.commands import find
-from streams.orders.facts import SurplusAsked, SurplusDelayed, SurplusReturned, SurplusStuck
+from streams.orders.facts import SurplusAsked, SurplusReturned, SurplusStuck
 from streams.orders.limits import OrderLimits
 from streams.orders.reasons import OrderReason
-from streams.orders.state import SurplusRefund, refund_no
+from streams.orders.state import SurplusRefund
 
 
 def taken(state: View, message: PaymentSucceeded, user_id: int) -> Sequence[Record]:
@@ -50,16 +51,12 @@ def returned(state: View, pay_no: str) -> Sequence[Record]:
     return () if state.get(SurplusRefund, pay_no) is None else (SurplusReturned(pay_no),)
 
 
-def refund_failed(limits: OrderLimits, state: View, message: RefundFailed) -> Sequence[Record]:
-    """Try again under the next number after a while; after the last a human is needed."""
+def refund_failed(state: View, message: RefundFailed) -> Sequence[Record]:
+    """Take in that a human is needed."""
     surplus = state.get(SurplusRefund, message.pay_no)
-    if surplus is None or surplus.failed or not surplus.due_ms:
+    if surplus is None or not surplus.due_ms:
         return ()
-    if message.refund_no != refund_no(surplus.pay_no, surplus.attempts):
-        return ()
-    if surplus.attempts >= limits.refund_attempts:
-        return _stuck(state, surplus)
-    return (SurplusDelayed(surplus.pay_no),)
+    return _stuck(state, surplus)
 
 
 def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
@@ -73,25 +70,21 @@ def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
 
 
 def due(limits: OrderLimits, state: View, surplus: SurplusRefund) -> Sequence[Record]:
-    """Drive a refund on: the next number after a failure, else the same question again."""
-    if surplus.failed:
-        return (_asked(surplus, surplus.attempts + 1, 0),)
-    if surplus.retries < limits.step_retries:
-        return (_asked(surplus, surplus.attempts, surplus.retries + 1),)
-    return _stuck(state, surplus)
-
-
-def _asked(surplus: SurplusRefund, attempt: int, retries: int) -> SurplusAsked:
-    return SurplusAsked(
-        pay_no=surplus.pay_no,
-        order_no=surplus.order_no,
-        shop_id=surplus.shop_id,
-        user_id=surplus.user_id,
-        amount_fen=surplus.amount_fen,
-        currency=surplus.currency,
-        attempt=attempt,
-        retries=retries,
-        trace_id=surplus.trace_id,
+    """Ask again while nobody answers; after the last time a human is needed."""
+    if surplus.retries >= limits.step_retries:
+        return _stuck(state, surplus)
+    return (
+        SurplusAsked(
+            pay_no=surplus.pay_no,
+            order_no=surplus.order_no,
+            shop_id=surplus.shop_id,
+            user_id=surplus.user_id,
+            amount_fen=surplus.amount_fen,
+            currency=surplus.currency,
+            attempt=surplus.attempts,
+            retries=surplus.retries + 1,
+            trace_id=surplus.trace_id,
+        ),
     )
 
 

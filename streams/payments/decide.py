@@ -1,4 +1,4 @@
-"""What the order's requests mean, and what has to happen when a moment has come."""
+"""What the order's requests mean."""
 
 from __future__ import annotations
 
@@ -17,24 +17,16 @@ from schemas.payment import (
     RequestRefund,
 )
 from schemas.record import Record
-from streams.payments.facts import (
-    AnsweredAgain,
-    AttemptsVoided,
-    EarlyReportsDropped,
-    PaymentsEnded,
-    PaymentsForgotten,
-)
+from streams.payments.facts import AnsweredAgain, AttemptsVoided, PaymentsEnded
 from streams.payments.machine import PayState
 from streams.payments.reports import (
     caught_up,
     closings,
     refund_failed,
     refund_succeeded,
-    refused_report,
-    unknown_reason,
 )
 from streams.payments.state import (
-    EARLY_REPORT_MS,
+    GAVE_UP,
     MAX_ATTEMPTS,
     Attempt,
     Movement,
@@ -152,7 +144,11 @@ def request_refund(
     1. the ``refund_no`` is known: another body CONFLICT, the same body the same answer again;
     2. no such attempt: UNKNOWN_PAYMENT; 3. another shop's order: CONFLICT; 4. another currency:
     CURRENCY_MISMATCH; 5. its money is not kept, or less of it is left than is asked for, or nothing
-    is asked for: NOTHING_TO_REFUND.
+    is asked for: NOTHING_TO_REFUND; 6. the order was told that an earlier refund of it failed, and
+    that one has not come true since: REFUND_STUCK.
+
+    What was asked back once is owed until it is paid, so a refund that failed leaves its money to
+    no other number; and a second number may be meant as another try, which would pay twice.
     """
     if known is None:
         return (_refused_refund(known, message, PaymentReason.UNKNOWN_PAYMENT),)
@@ -173,6 +169,8 @@ def request_refund(
         or not 0 < message.amount_fen <= known.refundable_fen()
     ):
         return (_refused_refund(known, message, PaymentReason.NOTHING_TO_REFUND),)
+    if any(r.failure == GAVE_UP and r.state != PayState.SUCCEEDED for r in known.refunds):
+        return (_refused_refund(known, message, PaymentReason.REFUND_STUCK),)
     requested = RefundRequested(
         order_no=known.order_no,
         version=known.version + 1,
@@ -203,9 +201,10 @@ def _refund_again(known: OrderPayments, refund: Refund, message: RequestRefund) 
         return (_refused_refund(known, message, PaymentReason.CONFLICT),)
     version = refund.answer_version
     if refund.state == PayState.SUCCEEDED:
-        returned = refund_succeeded(known, refund, refund.gateway_txn_no, version)
+        number = refund.gateway_txn_no
+        returned = refund_succeeded(known, refund, refund.gateway, number, version)
         return (AnsweredAgain(known.order_no, returned),)
-    if refund.state == PayState.FAILED:
+    if refund.state == PayState.FAILED and refund.failure == GAVE_UP:
         failed = refund_failed(known, refund, refund.failure, version)
         return (AnsweredAgain(known.order_no, failed),)
     return ()  # the gateway is being asked: the answer is still to come
@@ -266,36 +265,4 @@ def _closed(message: ClosePayments, version: int) -> PaymentClosed:
         pay_no=message.pay_no,
         reason=message.reason,
         trace_id=message.trace_id,
-    )
-
-
-def wake(known: OrderPayments, now_ms: int) -> Sequence[Record]:
-    """Do what is due: refuse early messages, ask for surplus refunds again; else forget."""
-    facts: list[Record] = []
-    until_ms = now_ms - EARLY_REPORT_MS
-    expired = [early.report for early in known.early if early.since_ms <= until_ms]
-    if expired:
-        facts += (refused_report(known, message, unknown_reason(message)) for message in expired)
-        facts.append(EarlyReportsDropped(known.order_no, until_ms))
-    due = (refund for refund in known.refunds if 0 < refund.due_ms <= now_ms)
-    facts += (_asked_again(known, refund, n) for n, refund in enumerate(due, 1))
-    return facts or (PaymentsForgotten(known.order_no),)
-
-
-def _asked_again(known: OrderPayments, refund: Refund, nth: int) -> RefundRequested:
-    """Ask under the same number: a gateway that did give the money back will not do it twice."""
-    attempt = known.attempt(refund.pay_no)
-    return RefundRequested(
-        order_no=known.order_no,
-        version=known.version + nth,
-        shop_id=known.shop_id,
-        refund_no=refund.refund_no,
-        pay_no=refund.pay_no,
-        channel=attempt.channel if attempt is not None else "",
-        amount_fen=refund.amount_fen,
-        currency=refund.currency,
-        reason=refund.reason,
-        trace_id=refund.trace_id,
-        gateway=refund.gateway,
-        paid_txn_no=refund.paid_txn_no,
     )

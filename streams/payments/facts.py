@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from schemas.payment import GatewayReport
+from schemas.payment import GatewayReport, GatewayStatus
 from schemas.record import Record
-from streams.payments.machine import PayState
 
 
 class PaymentNoted(Record, frozen=True):
-    """The gateway said that an attempt is PENDING or UNKNOWN."""
+    """The gateway said that an attempt is PENDING or UNKNOWN; or that a closed one ended so."""
 
     order_no: str
     pay_no: str
-    state: PayState
+    status: GatewayStatus
 
 
 class RefundNoted(Record, frozen=True):
@@ -20,7 +19,7 @@ class RefundNoted(Record, frozen=True):
 
     order_no: str
     refund_no: str
-    state: PayState
+    status: GatewayStatus
 
 
 class ReportRemembered(Record, frozen=True):

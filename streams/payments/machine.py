@@ -78,4 +78,7 @@ TRANSITIONS: Mapping[PayState, Mapping[str, PayState]] = {
     PayState.CLOSED: dict.fromkeys(INPUTS, PayState.CLOSED),
 }
 
+AWAITED = frozenset({GatewayStatus.PENDING, GatewayStatus.UNKNOWN})
+"""What a gateway says that has a payment or a refund and not its end."""
+
 OPEN = frozenset({PayState.REQUESTED, PayState.UNKNOWN, PayState.PENDING})

@@ -9,7 +9,7 @@ from schemas import payment, topics
 from schemas.record import Record
 from streams.kernel.stage import Output, View
 from streams.payments import facts
-from streams.payments.state import OrderPayments
+from streams.payments.state import GAVE_UP, OrderPayments
 
 EVENTS = topics.PAYMENT_EVENTS.name
 ORDERS = topics.ORDER_COMMANDS.name
@@ -36,6 +36,9 @@ def _answer(_state: View, fact: Any) -> Sequence[Output]:
 def _refund_answer(
     state: View, fact: payment.RefundSucceeded | payment.RefundFailed
 ) -> Sequence[Output]:
+    """Tell the order how its refund ended; a failure that is tried again is no end."""
+    if isinstance(fact, payment.RefundFailed) and fact.reason != GAVE_UP:
+        return _public(state, fact)
     known = state.get(OrderPayments, fact.order_no)
     refund = known.refund(fact.refund_no) if known is not None else None
     if refund is not None and refund.is_own:
@@ -64,6 +67,11 @@ OUTPUTS: Mapping[type[Record], React] = {
     payment.RefundRequested: _public,
     payment.RefundSucceeded: _refund_answer,
     payment.RefundFailed: _refund_answer,
+    payment.RefundOverpaid: _public,
+    payment.PaymentQueried: _public,
+    payment.RefundQueried: _public,
+    payment.PaymentTicketOpened: _public,
+    payment.PaymentTicketClosed: _public,
     payment.PaymentRefused: _refusal,
     facts.PaymentNoted: _private,
     facts.RefundNoted: _private,

@@ -2,7 +2,8 @@
 
 For a set of messages about one payment the end is the same in any order and with any repeats: the
 state is the highest one reported, and every movement of money counts once, by gateway and number.
-Of two movements the first to arrive is kept and the other is given back.
+Of two movements the first to arrive is kept and the other is given back. Money that is not what was
+asked for is refused in public, and a ticket is opened: somebody has to look where it belongs.
 
 A message may also be ahead of the request it belongs to. It is remembered on the order's record
 and judged when the request comes; when none has come after ``EARLY_REPORT_MS`` it is refused by a
@@ -24,26 +25,29 @@ from schemas.payment import (
     PaymentSucceeded,
     PaymentSurplus,
     RefundFailed,
+    RefundOverpaid,
     RefundRequested,
     RefundSucceeded,
+    TicketReason,
 )
 from schemas.record import Record
 from streams.kernel.errors import InvalidMessage
+from streams.payments.evolve import fold
 from streams.payments.facts import PaymentNoted, RefundNoted, ReportRemembered
-from streams.payments.machine import OPEN, TRANSITIONS, PayState
+from streams.payments.machine import AWAITED, OPEN, TRANSITIONS, PayState
 from streams.payments.state import (
+    GAVE_UP,
     MAX_EARLY_REPORTS,
-    MAX_REFUND_TRIES,
+    MAX_TRIES,
     Attempt,
     OrderPayments,
     Refund,
-    fold,
 )
+from streams.payments.tickets import answered, ticket_opened
 
 DUPLICATE = "DUPLICATE"
 ORDER_CLOSED = "ORDER_CLOSED"
 VOID = "VOID"
-GAVE_UP = "GAVE_UP"  # the last try to give surplus money back failed: a human is needed
 
 _SUCCEEDED = GatewayStatus.SUCCEEDED
 
@@ -52,20 +56,27 @@ def report(known: OrderPayments | None, message: GatewayReport, now_ms: int) -> 
     """Judge a gateway's message; return the facts.
 
     Guards, in this order: money without a number (InvalidMessage), a payment or refund that is not
-    known yet; then what the message is about decides.
+    known yet; then what the message is about decides. A ticket that waited for it is closed.
     """
+    facts = _judged(known, message, now_ms)
+    if known is None or not known.tickets:
+        return facts
+    return (*facts, *answered(known, facts))
+
+
+def _judged(known: OrderPayments | None, message: GatewayReport, now_ms: int) -> Sequence[Record]:
     if message.status == _SUCCEEDED and not message.gateway_txn_no:
         raise InvalidMessage("NO_TXN_NO", "money moved, but the gateway's number of it is missing")
     if message.refund_no:
         refund = known.refund(message.refund_no) if known is not None else None
         if known is None or refund is None:
             return _early(known, message)
-        return _refund_report(known, refund, message)
+        return _refund_report(known, refund, message, now_ms)
     attempt = known.attempt(message.pay_no) if known is not None else None
     if known is None or attempt is None:
         return _early(known, message)
     if message.status == _SUCCEEDED:
-        return caught_up(known, _payment_success(known, attempt, message), now_ms)
+        return caught_up(known, _payment_success(known, attempt, message, now_ms), now_ms)
     return _payment_progress(known, attempt, message)
 
 
@@ -144,10 +155,10 @@ def _payment_progress(
     known: OrderPayments, attempt: Attempt, message: GatewayReport
 ) -> Sequence[Record]:
     state = TRANSITIONS[attempt.state][message.status]
-    if state == attempt.state:
+    if state == attempt.state and not _is_news_of_closed(known, attempt, message.status):
         return ()
     if state != PayState.FAILED:
-        return (PaymentNoted(known.order_no, attempt.pay_no, state),)
+        return (PaymentNoted(known.order_no, attempt.pay_no, message.status),)
     return (
         PaymentFailed(
             order_no=known.order_no,
@@ -160,14 +171,28 @@ def _payment_progress(
     )
 
 
+def _is_news_of_closed(known: OrderPayments, attempt: Attempt, status: GatewayStatus) -> bool:
+    """Tell whether it begins or ends the wait for money that may still come over a closed attempt.
+
+    The order takes none any more, but what the gateway has begun may end with money, and must not
+    be lost because its message was.
+    """
+    if attempt.state != PayState.CLOSED:
+        return False
+    is_asked = bool(attempt.due_ms or attempt.queries)
+    if status in AWAITED:
+        return not is_asked and not known.has_money(attempt.pay_no)
+    return is_asked
+
+
 def _payment_success(
-    known: OrderPayments, attempt: Attempt, message: GatewayReport
+    known: OrderPayments, attempt: Attempt, message: GatewayReport, now_ms: int
 ) -> Sequence[Record]:
     """Guards: other currency, other amount, money that is counted; then it is kept, or surplus."""
     if message.currency != attempt.currency:
-        return (refused_report(known, message, PaymentReason.CURRENCY_MISMATCH),)
+        return mismatch(known, message, PaymentReason.CURRENCY_MISMATCH, now_ms)
     if message.amount_fen != attempt.amount_fen:
-        return (refused_report(known, message, PaymentReason.AMOUNT_MISMATCH),)
+        return mismatch(known, message, PaymentReason.AMOUNT_MISMATCH, now_ms)
     number = message.gateway_txn_no
     for movement in known.movements:
         if movement.gateway_txn_no == number and movement.gateway == message.gateway:
@@ -197,6 +222,27 @@ def _payment_success(
         return (succeeded,)
     others = [a for a in known.attempts if a.pay_no != attempt.pay_no]
     return (succeeded, *closings(known, others, PaymentReason.ALREADY_PAID, known.version + 1))
+
+
+def mismatch(
+    known: OrderPayments, message: GatewayReport, reason: PaymentReason, now_ms: int
+) -> Sequence[Record]:
+    """Refuse money that is not what was asked for, and have a human look at it."""
+    refusal = refused_report(known, message, reason)
+    if known.ticket(TicketReason.MONEY_MISMATCH, message.pay_no, message.refund_no) is not None:
+        return (refusal,)
+    opened = ticket_opened(
+        known,
+        TicketReason.MONEY_MISMATCH,
+        message.pay_no,
+        message.refund_no,
+        message.amount_fen,
+        message.currency,
+        now_ms,
+        message.trace_id,
+        known.version + 1,
+    )
+    return (refusal, opened)
 
 
 def closings(
@@ -247,6 +293,7 @@ def _surplus(
         trace_id=attempt.trace_id,
         gateway=message.gateway,
         paid_txn_no=message.gateway_txn_no,
+        is_surplus=True,
     )
     return (surplus, refund)
 
@@ -260,33 +307,85 @@ def own_refund_no(pay_no: str, nth: int) -> str:
 
 
 def _refund_report(
-    known: OrderPayments, refund: Refund, message: GatewayReport
+    known: OrderPayments, refund: Refund, message: GatewayReport, now_ms: int
 ) -> Sequence[Record]:
-    """Guards: another payment's number; of money: the currency, the amount, a second movement."""
+    """Guards: another payment's number; of money: the currency, the amount; then what it says.
+
+    A success wins over a failure, whenever it comes. A second movement of money for one refund is
+    not taken back by itself: it is booked as overpaid, and a ticket is opened.
+    """
     if message.pay_no != refund.pay_no:
         return (refused_report(known, message, PaymentReason.CONFLICT),)
-    state = TRANSITIONS[refund.state][message.status]
     if message.status == _SUCCEEDED:
         if message.currency != refund.currency:
-            return (refused_report(known, message, PaymentReason.CURRENCY_MISMATCH),)
+            return mismatch(known, message, PaymentReason.CURRENCY_MISMATCH, now_ms)
         if message.amount_fen != refund.amount_fen:
-            return (refused_report(known, message, PaymentReason.AMOUNT_MISMATCH),)
-        if refund.state == PayState.SUCCEEDED:
-            if message.gateway_txn_no == refund.gateway_txn_no:
-                return ()
-            return (refused_report(known, message, PaymentReason.NOT_A_REPEAT),)
-        return (refund_succeeded(known, refund, message.gateway_txn_no, known.version + 1),)
+            return mismatch(known, message, PaymentReason.AMOUNT_MISMATCH, now_ms)
+        if refund.state != PayState.SUCCEEDED:
+            number, version = message.gateway_txn_no, known.version + 1
+            return (refund_succeeded(known, refund, message.gateway, number, version),)
+        if message.gateway_txn_no in (refund.gateway_txn_no, *refund.extra_txn_nos):
+            return ()
+        return _overpaid(known, refund, message, now_ms)
+    state = TRANSITIONS[refund.state][message.status]
     if state == refund.state:
         return ()
     if state != PayState.FAILED:
-        return (RefundNoted(known.order_no, refund.refund_no, state),)
-    is_last = refund.is_own and refund.tries >= MAX_REFUND_TRIES
-    reason = GAVE_UP if is_last else message.status.value
-    return (refund_failed(known, refund, reason, known.version + 1),)
+        return (RefundNoted(known.order_no, refund.refund_no, message.status),)
+    if refund.tries < MAX_TRIES:
+        return (refund_failed(known, refund, message.status.value, known.version + 1),)
+    gave_up = refund_failed(known, refund, GAVE_UP, known.version + 1)
+    if known.ticket(TicketReason.REFUND_UNPAID, refund.pay_no, refund.refund_no) is not None:
+        return (gave_up,)
+    return (gave_up, refund_unpaid(known, refund, known.version + 2))
+
+
+def refund_unpaid(known: OrderPayments, refund: Refund, version: int) -> Record:
+    """Return the ticket of a refund whose last try is used up."""
+    return ticket_opened(
+        known,
+        TicketReason.REFUND_UNPAID,
+        refund.pay_no,
+        refund.refund_no,
+        refund.amount_fen,
+        refund.currency,
+        refund.since_ms,
+        refund.trace_id,
+        version,
+    )
+
+
+def _overpaid(
+    known: OrderPayments, refund: Refund, message: GatewayReport, now_ms: int
+) -> Sequence[Record]:
+    overpaid = RefundOverpaid(
+        order_no=known.order_no,
+        version=known.version + 1,
+        shop_id=known.shop_id,
+        refund_no=refund.refund_no,
+        pay_no=refund.pay_no,
+        gateway=message.gateway,
+        gateway_txn_no=message.gateway_txn_no,
+        amount_fen=refund.amount_fen,
+        currency=refund.currency,
+        trace_id=refund.trace_id,
+    )
+    opened = ticket_opened(
+        known,
+        TicketReason.REFUND_OVERPAID,
+        refund.pay_no,
+        refund.refund_no,
+        refund.amount_fen,
+        refund.currency,
+        now_ms,
+        refund.trace_id,
+        known.version + 2,
+    )
+    return (overpaid, opened)
 
 
 def refund_succeeded(
-    known: OrderPayments, refund: Refund, gateway_txn_no: str, version: int
+    known: OrderPayments, refund: Refund, gateway: str, gateway_txn_no: str, version: int
 ) -> RefundSucceeded:
     """Return the fact that the money of ``refund`` went back."""
     return RefundSucceeded(
@@ -299,6 +398,7 @@ def refund_succeeded(
         amount_fen=refund.amount_fen,
         currency=refund.currency,
         trace_id=refund.trace_id,
+        gateway=gateway,
     )
 
 

@@ -9,9 +9,10 @@ from schemas import payment, topics
 from schemas.record import Record
 from streams.kernel.errors import InvalidMessage
 from streams.kernel.stage import Output, Stage, State, View
-from streams.payments import decide, reports
+from streams.payments import decide, janitor, reports, resolving
+from streams.payments.evolve import FOLDS
 from streams.payments.react import OUTPUTS
-from streams.payments.state import FOLDS, OrderPayments
+from streams.payments.state import OrderPayments
 
 Decide: TypeAlias = Callable[[OrderPayments | None, Any, int], Sequence[Record]]
 
@@ -20,6 +21,7 @@ DECIDERS: Mapping[type[Record], Decide] = {
     payment.RequestRefund: decide.request_refund,
     payment.ClosePayments: decide.close_payments,
     payment.GatewayReport: reports.report,
+    payment.ResolveTicket: resolving.resolve_ticket,
 }
 
 
@@ -39,7 +41,7 @@ class PaymentsStage:
 
     def wake(self, state: View, record: Any, now_ms: int) -> Sequence[Record]:
         """Judge an OrderPayments whose moment has come."""
-        return decide.wake(record, now_ms)
+        return janitor.wake(record, now_ms)
 
     def evolve(self, state: State, fact: Any, now_ms: int) -> None:
         """Fold one fact into the order's record."""

@@ -1,20 +1,13 @@
-"""What is remembered of one order's payments, and how each fact changes it.
+"""What is remembered of one order's payments.
 
 Money is in minor units of ``currency`` (fen), times are epoch milliseconds UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
-
-from msgspec.structs import replace
-
-from schemas import payment
-from schemas.payment import GatewayReport, GatewayStatus
+from schemas.payment import GatewayReport, TicketReason
 from schemas.record import Record
-from streams.payments import facts
-from streams.payments.machine import ASK_AGAIN, CLOSE, OPEN, TRANSITIONS, PayState
+from streams.payments.machine import PayState
 
 MINUTE_MS = 60 * 1000
 HOUR_MS = 60 * MINUTE_MS
@@ -27,16 +20,22 @@ EARLY_REPORT_MS = 15 * MINUTE_MS  # far above the worst delay of a request in th
 MAX_EARLY_REPORTS = 16  # per order: 4 attempts with 4 different messages each
 MAX_ATTEMPTS = 20  # per order: the record is rewritten as a whole, so it has to stay small
 
-REFUND_RETRY_MS = 5_000
-REFUND_RETRY_CAP_MS = 10 * MINUTE_MS
-# 11 waits: 5 + 10 + 20 + 40 + 80 + 160 + 320 s, then 4 x 600 s: given up after about 51 minutes.
-MAX_REFUND_TRIES = 12
+ASK_AGAIN_MS = 5_000
+ASK_AGAIN_CAP_MS = 10 * MINUTE_MS
+# 12 waits: 5 + 10 + 20 + 40 + 80 + 160 + 320 s, then 5 x 600 s: a human is needed after an hour.
+MAX_TRIES = 12
 
-SUCCEEDED_INPUT = GatewayStatus.SUCCEEDED
+MANUAL = "manual"  # the gateway of money that an operator says has moved outside
+GAVE_UP = "GAVE_UP"  # why a refund failed whose last try is used up
 
 
 class Attempt(Record, frozen=True):
-    """One attempt to pay. ``answer_version`` is that of the answer to the order (0: none yet)."""
+    """One attempt to pay. ``answer_version`` is that of the answer to the order (0: none yet).
+
+    The janitor's part begins when the gateway says that it has the payment but not how it ended
+    (``since_ms``): at ``due_ms`` it is asked, ``queries`` times so far. What was never heard of has
+    no timer: the effect worker repeats its call until the gateway has said something.
+    """
 
     pay_no: str
     user_id: int
@@ -47,6 +46,9 @@ class Attempt(Record, frozen=True):
     state: PayState
     reason: str = ""
     answer_version: int = 0
+    queries: int = 0
+    due_ms: int = 0
+    since_ms: int = 0
 
 
 class Movement(Record, frozen=True):
@@ -63,7 +65,14 @@ class Movement(Record, frozen=True):
 
 
 class Refund(Record, frozen=True):
-    """Money on its way back. ``is_own``: it is surplus money, nobody asked and nobody waits."""
+    """Money on its way back. ``is_own``: it is surplus money, nobody asked and nobody waits.
+
+    It is owed from the request (``since_ms``) until it has succeeded: its number is never given up
+    for another one, since a gateway that did pay will not pay the same number twice. ``tries``
+    counts how often the gateway was asked for it or about it. At ``due_ms`` it is asked again.
+    ``failure`` GAVE_UP stays: the order was told so.
+    ``extra_txn_nos``: the gateway's numbers of money that went back beyond what was asked for.
+    """
 
     refund_no: str
     pay_no: str
@@ -80,6 +89,20 @@ class Refund(Record, frozen=True):
     gateway_txn_no: str = ""
     answer_version: int = 0
     due_ms: int = 0
+    since_ms: int = 0
+    extra_txn_nos: tuple[str, ...] = ()
+
+
+class Ticket(Record, frozen=True):
+    """Something that a human has to decide. ``refund_no`` is empty for a payment."""
+
+    ticket_no: str
+    reason: TicketReason
+    pay_no: str
+    refund_no: str
+    amount_fen: int
+    currency: str
+    trace_id: str
 
 
 class EarlyReport(Record, frozen=True):
@@ -103,6 +126,8 @@ class OrderPayments(Record, frozen=True):
     is_closed: bool = False
     due_ms: int = 0
     void_attempts: int = 0  # the first so many asked for a total that is not the order's any more
+    tickets: tuple[Ticket, ...] = ()
+    tickets_opened: int = 0
 
     def is_void(self, pay_no: str) -> bool:
         """Tell whether money of that attempt is not wanted any more."""
@@ -130,300 +155,25 @@ class OrderPayments(Record, frozen=True):
                 return attempt, movement
         return None
 
+    def ticket(self, reason: TicketReason, pay_no: str, refund_no: str) -> Ticket | None:
+        """Return the open ticket about that payment or refund, or None."""
+        for ticket in self.tickets:
+            if (ticket.reason, ticket.pay_no, ticket.refund_no) == (reason, pay_no, refund_no):
+                return ticket
+        return None
+
+    def has_money(self, pay_no: str) -> bool:
+        """Tell whether that attempt brought money."""
+        return any(movement.pay_no == pay_no for movement in self.movements)
+
     def refundable_fen(self) -> int:
-        """Return how much of the kept money is neither given back nor on its way back."""
+        """Return how much of the kept money was not asked back yet."""
         kept = self.kept()
         if kept is None:
             return 0
-        on_its_way = (
-            r.amount_fen for r in self.refunds if not r.is_own and r.state != PayState.FAILED
-        )
-        return kept[0].amount_fen - sum(on_its_way)
+        return kept[0].amount_fen - sum(r.amount_fen for r in self.refunds if not r.is_own)
 
 
-def refund_retry_ms(tries: int) -> int:
-    """Return the wait after the given number of failed tries: doubled each time, capped."""
-    return min(REFUND_RETRY_MS << min(tries - 1, 20), REFUND_RETRY_CAP_MS)
-
-
-# --- one function per fact: (what was known, the fact, now) -> what is known now ------------------
-
-Known: TypeAlias = OrderPayments | None
-Fold: TypeAlias = Callable[[Known, Any, int], Known]
-
-
-def fold(known: Known, fact: Record, now_ms: int) -> Known:
-    """Return what is known after ``fact``, or None. KeyError: not a fact of payments."""
-    step = FOLDS[type(fact)]
-    return known if step is None else step(known, fact, now_ms)
-
-
-def _settled(known: OrderPayments, now_ms: int) -> OrderPayments:
-    """Set the next moment at which something has to be done."""
-    due_ms = _due_ms(known, now_ms)
-    return known if due_ms == known.due_ms else replace(known, due_ms=due_ms)
-
-
-def _due_ms(known: OrderPayments, now_ms: int) -> int:
-    is_open = False
-    due_ms = 0
-    if known.early:
-        due_ms = known.early[0].since_ms + EARLY_REPORT_MS
-    for refund in known.refunds:
-        if refund.due_ms and (not due_ms or refund.due_ms < due_ms):
-            due_ms = refund.due_ms
-        elif refund.state in OPEN:
-            is_open = True
-    if due_ms or is_open:
-        return due_ms
-    for attempt in known.attempts:
-        if attempt.state in OPEN:
-            return 0
-    return now_ms + (FORGET_KEPT_MS if known.refundable_fen() > 0 else FORGET_MS)
-
-
-def _known(known: Known) -> OrderPayments:
-    if known is None:
-        raise LookupError("a fact about payments that nobody remembers")
-    return known
-
-
-def _with_attempt(known: OrderPayments, changed: Attempt) -> tuple[Attempt, ...]:
-    if len(known.attempts) == 1:
-        return (changed,)
-    return tuple(changed if a.pay_no == changed.pay_no else a for a in known.attempts)
-
-
-def _with_refund(known: OrderPayments, changed: Refund) -> tuple[Refund, ...]:
-    return tuple(changed if r.refund_no == changed.refund_no else r for r in known.refunds)
-
-
-def _the_attempt(known: OrderPayments, pay_no: str) -> Attempt:
-    attempt = known.attempt(pay_no)
-    if attempt is None:
-        raise LookupError(f"a fact about attempt {pay_no}, which nobody remembers")
-    return attempt
-
-
-def _the_refund(known: OrderPayments, refund_no: str) -> Refund:
-    refund = known.refund(refund_no)
-    if refund is None:
-        raise LookupError(f"a fact about refund {refund_no}, which nobody remembers")
-    return refund
-
-
-def _requested(known: Known, fact: payment.PaymentRequested, now_ms: int) -> Known:
-    attempt = Attempt(
-        fact.pay_no,
-        fact.user_id,
-        fact.channel,
-        fact.amount_fen,
-        fact.currency,
-        fact.trace_id,
-        PayState.REQUESTED,
-    )
-    if known is None:
-        return OrderPayments(fact.order_no, fact.shop_id, fact.version, (attempt,))
-    early = tuple(
-        e for e in known.early if e.report.pay_no != fact.pay_no or e.report.refund_no != ""
-    )
-    requested = replace(
-        known,
-        shop_id=fact.shop_id,
-        version=fact.version,
-        attempts=(*known.attempts, attempt),
-        early=early,
-    )
-    return _settled(requested, now_ms)
-
-
-def _noted(known: Known, fact: facts.PaymentNoted, _now_ms: int) -> Known:
-    known = _known(known)
-    noted = replace(_the_attempt(known, fact.pay_no), state=fact.state)
-    return replace(known, attempts=_with_attempt(known, noted))
-
-
-def _succeeded(known: Known, fact: payment.PaymentSucceeded, now_ms: int) -> Known:
-    known = _known(known)
-    attempt = _the_attempt(known, fact.pay_no)
-    state = TRANSITIONS[attempt.state][SUCCEEDED_INPUT]
-    paid = replace(attempt, state=state, answer_version=fact.version)
-    kept = Movement(fact.pay_no, fact.gateway, fact.gateway_txn_no, fact.paid_at_ms, True)
-    if len(known.attempts) == 1 and not (known.early or known.movements) and fact.amount_fen:
-        # Nearly every payment: what follows in general, without looking for it.
-        return OrderPayments(
-            known.order_no,
-            known.shop_id,
-            fact.version,
-            (paid,),
-            (kept,),
-            known.refunds,
-            known.early,
-            fact.pay_no,
-            known.is_closed,
-            now_ms + FORGET_KEPT_MS,
-        )
-    return _settled(
-        replace(
-            known,
-            version=fact.version,
-            attempts=_with_attempt(known, paid),
-            movements=(*known.movements, kept),
-            kept_pay_no=fact.pay_no,
-        ),
-        now_ms,
-    )
-
-
-def _surplus(known: Known, fact: payment.PaymentSurplus, now_ms: int) -> Known:
-    known = _known(known)
-    attempt = _the_attempt(known, fact.pay_no)
-    state = TRANSITIONS[attempt.state][SUCCEEDED_INPUT]
-    surplus = Movement(fact.pay_no, fact.gateway, fact.gateway_txn_no, now_ms, False)
-    return _settled(
-        replace(
-            known,
-            version=fact.version,
-            attempts=_with_attempt(known, replace(attempt, state=state)),
-            movements=(*known.movements, surplus),
-        ),
-        now_ms,
-    )
-
-
-def _failed(known: Known, fact: payment.PaymentFailed, now_ms: int) -> Known:
-    known = _known(known)
-    attempt = _the_attempt(known, fact.pay_no)
-    state = TRANSITIONS[attempt.state][GatewayStatus.FAILED]
-    failed = replace(attempt, state=state, reason=fact.reason, answer_version=fact.version)
-    attempts = _with_attempt(known, failed)
-    return _settled(replace(known, version=fact.version, attempts=attempts), now_ms)
-
-
-def _closed(known: Known, fact: payment.PaymentClosed, now_ms: int) -> Known:
-    known = _known(known)
-    attempt = _the_attempt(known, fact.pay_no)
-    closed = replace(attempt, state=TRANSITIONS[attempt.state][CLOSE], reason=fact.reason)
-    attempts = _with_attempt(known, closed)
-    return _settled(replace(known, version=fact.version, attempts=attempts), now_ms)
-
-
-def _refund_requested(known: Known, fact: payment.RefundRequested, now_ms: int) -> Known:
-    known = _known(known)
-    refund = known.refund(fact.refund_no)
-    if refund is not None:
-        again = replace(
-            refund,
-            state=TRANSITIONS[refund.state][ASK_AGAIN],
-            tries=refund.tries + 1,
-            due_ms=0,
-        )
-        refunds = _with_refund(known, again)
-        return _settled(replace(known, version=fact.version, refunds=refunds), now_ms)
-    kept = known.kept()
-    is_own = kept is None or (kept[1].gateway, kept[1].gateway_txn_no) != (
-        fact.gateway,
-        fact.paid_txn_no,
-    )
-    refund = Refund(
-        fact.refund_no,
-        fact.pay_no,
-        fact.gateway,
-        fact.paid_txn_no,
-        fact.amount_fen,
-        fact.currency,
-        fact.reason,
-        fact.trace_id,
-        is_own,
-        PayState.REQUESTED,
-    )
-    early = tuple(e for e in known.early if e.report.refund_no != fact.refund_no)
-    refunds = (*known.refunds, refund)
-    return _settled(replace(known, version=fact.version, refunds=refunds, early=early), now_ms)
-
-
-def _refund_noted(known: Known, fact: facts.RefundNoted, _now_ms: int) -> Known:
-    known = _known(known)
-    noted = replace(_the_refund(known, fact.refund_no), state=fact.state)
-    return replace(known, refunds=_with_refund(known, noted))
-
-
-def _refund_succeeded(known: Known, fact: payment.RefundSucceeded, now_ms: int) -> Known:
-    known = _known(known)
-    refund = _the_refund(known, fact.refund_no)
-    returned = replace(
-        refund,
-        state=TRANSITIONS[refund.state][SUCCEEDED_INPUT],
-        gateway_txn_no=fact.gateway_txn_no,
-        answer_version=fact.version,
-        due_ms=0,
-    )
-    refunds = _with_refund(known, returned)
-    return _settled(replace(known, version=fact.version, refunds=refunds), now_ms)
-
-
-def _refund_failed(known: Known, fact: payment.RefundFailed, now_ms: int) -> Known:
-    known = _known(known)
-    refund = _the_refund(known, fact.refund_no)
-    is_tried_again = refund.is_own and refund.tries < MAX_REFUND_TRIES
-    failed = replace(
-        refund,
-        state=TRANSITIONS[refund.state][GatewayStatus.FAILED],
-        failure=fact.reason,
-        answer_version=fact.version,
-        due_ms=now_ms + refund_retry_ms(refund.tries) if is_tried_again else 0,
-    )
-    refunds = _with_refund(known, failed)
-    return _settled(replace(known, version=fact.version, refunds=refunds), now_ms)
-
-
-def _ended(known: Known, fact: facts.PaymentsEnded, now_ms: int) -> Known:
-    if known is None:
-        known = OrderPayments(fact.order_no, fact.shop_id)
-    return _settled(replace(known, shop_id=fact.shop_id, is_closed=True), now_ms)
-
-
-def _voided(known: Known, _fact: facts.AttemptsVoided, _now_ms: int) -> Known:
-    known = _known(known)
-    return replace(known, void_attempts=len(known.attempts))
-
-
-def _remembered(known: Known, fact: facts.ReportRemembered, now_ms: int) -> Known:
-    if known is None:
-        known = OrderPayments(fact.order_no, 0)
-    early = (*known.early, EarlyReport(now_ms, fact.report))
-    return _settled(replace(known, early=early), now_ms)
-
-
-def _dropped(known: Known, fact: facts.EarlyReportsDropped, now_ms: int) -> Known:
-    known = _known(known)
-    early = tuple(e for e in known.early if e.since_ms > fact.until_ms)
-    if not (early or known.version or known.is_closed):
-        return None
-    return _settled(replace(known, early=early), now_ms)
-
-
-def _forgotten(_known: Known, _fact: facts.PaymentsForgotten, _now_ms: int) -> Known:
-    return None
-
-
-FOLDS: Mapping[type[Record], Fold | None] = {
-    payment.PaymentRequested: _requested,
-    payment.PaymentSucceeded: _succeeded,
-    payment.PaymentFailed: _failed,
-    payment.PaymentClosed: _closed,
-    payment.PaymentSurplus: _surplus,
-    payment.RefundRequested: _refund_requested,
-    payment.RefundSucceeded: _refund_succeeded,
-    payment.RefundFailed: _refund_failed,
-    payment.PaymentRefused: None,  # a refusal changes nothing
-    facts.PaymentNoted: _noted,
-    facts.RefundNoted: _refund_noted,
-    facts.ReportRemembered: _remembered,
-    facts.EarlyReportsDropped: _dropped,
-    facts.PaymentsEnded: _ended,
-    facts.AttemptsVoided: _voided,
-    facts.PaymentsForgotten: _forgotten,
-    facts.AnsweredAgain: None,
-}
-"""Every kind of fact, once; None: it changes nothing."""
+def ask_again_ms(tries: int) -> int:
+    """Return the wait after the gateway was asked ``tries`` times: doubled each time, capped."""
+    return min(ASK_AGAIN_MS << min(max(tries - 1, 0), 20), ASK_AGAIN_CAP_MS)

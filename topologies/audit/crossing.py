@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from topologies.audit.laws import NOWHERE, Findings, Law
 from topologies.audit.orders import ENDED_UNPAID, PAID, Order, OrderBook
 from topologies.audit.payments import PaymentBook, Payments
 from topologies.audit.stock import DEDUCTED, OPEN, Hold, StockBook
+
+Owed: TypeAlias = Mapping[str, int]
+"""Order -> fen of surplus money that a human has yet to give back."""
 
 
 def judge_now(orders: OrderBook, payments: PaymentBook, findings: Findings) -> None:
@@ -28,6 +33,7 @@ def judge_at_rest(
 ) -> None:
     """Judge what must hold once nothing is on its way any more."""
     units: Counter[int] = Counter()
+    owed = payments.owed_surplus_fen()
     for order_no, order in orders.orders.items():
         if order.confirmed:
             units.update(dict(order.units))
@@ -35,7 +41,8 @@ def judge_at_rest(
             for hold in stock.by_order.get(order_no, ()):
                 units[hold.sku_id] += hold.qty if hold.end == DEDUCTED else 0
         _holds_at_rest(order_no, order, stock.by_order.get(order_no, ()), findings)
-        _money_at_rest(order_no, order, payments.orders.get(order_no), findings)
+        kept_fen = _kept_fen(order_no, payments, owed)
+        _money_at_rest(order_no, order, payments.orders.get(order_no), kept_fen, findings)
     for sku_id in units.keys() | stock.sold.keys():
         if units[sku_id] != stock.sold[sku_id]:
             findings.broken(
@@ -53,7 +60,7 @@ def judge_at_rest(
         if order_no not in orders.orders:
             found = f"payments, {known.paid_fen} came"
             findings.broken(Law.PAYMENT_OF_ORDER, order_no, "an order placed", found, known.at)
-    _balance(orders, payments, findings)
+    _balance(orders, payments, owed, findings)
 
 
 def _holds_at_rest(
@@ -75,12 +82,14 @@ def _holds_at_rest(
         findings.broken(Law.HOLD_DEDUCTED, order_no, expected, found, order.at)
 
 
-def _money_at_rest(order_no: str, order: Order, known: Payments | None, findings: Findings) -> None:
-    kept_fen = _kept_fen(known)
+def _money_at_rest(
+    order_no: str, order: Order, known: Payments | None, kept_fen: int, findings: Findings
+) -> None:
     if order.last in PAID and kept_fen != order.kept_fen:
         expected, found = f"{order.kept_fen} kept at {order.last}", f"{kept_fen} kept"
         findings.broken(Law.KEPT_MONEY, order_no, expected, found, order.at)
-    if order.last in ENDED_UNPAID and kept_fen != order.by_hand_fen:
+    # Payments may hear of what a human gave back by hand, by the ticket of that refund.
+    if order.last in ENDED_UNPAID and not 0 <= kept_fen <= order.by_hand_fen:
         expected, found = f"{order.by_hand_fen} kept at {order.last}", f"{kept_fen} kept"
         findings.broken(Law.ENDED_KEEPS_NOTHING, order_no, expected, found, order.at)
     if order.pay_no:
@@ -90,7 +99,7 @@ def _money_at_rest(order_no: str, order: Order, known: Payments | None, findings
             findings.broken(Law.PAID_HAS_PAYMENT, order_no, expected, "none", order.paid_at)
 
 
-def _balance(orders: OrderBook, payments: PaymentBook, findings: Findings) -> None:
+def _balance(orders: OrderBook, payments: PaymentBook, owed: Owed, findings: Findings) -> None:
     """Money in and out over everything; what an order in the air keeps counts as it is."""
     paid_fen = sum(known.paid_fen for known in payments.orders.values())
     returned_fen = sum(known.returned_fen for known in payments.orders.values())
@@ -99,18 +108,23 @@ def _balance(orders: OrderBook, payments: PaymentBook, findings: Findings) -> No
         if order.last in PAID:
             kept_fen += order.kept_fen
         elif order.last in ENDED_UNPAID:
-            kept_fen += order.by_hand_fen
+            kept_fen += min(order.by_hand_fen, _kept_fen(order_no, payments, owed))
         else:
-            kept_fen += _kept_fen(payments.orders.get(order_no))
-    if paid_fen - returned_fen != kept_fen:
+            kept_fen += _kept_fen(order_no, payments, owed)
+    owed_fen = sum(owed.values())
+    if paid_fen - returned_fen - owed_fen != kept_fen:
         findings.broken(
             Law.MONEY_BALANCE,
             "all orders",
             f"{kept_fen} kept by orders",
-            f"{paid_fen} paid - {returned_fen} returned = {paid_fen - returned_fen}",
+            f"{paid_fen} paid - {returned_fen} returned - {owed_fen} owed by tickets",
             NOWHERE,
         )
 
 
-def _kept_fen(known: Payments | None) -> int:
-    return known.paid_fen - known.returned_fen if known is not None else 0
+def _kept_fen(order_no: str, payments: PaymentBook, owed: Owed) -> int:
+    """Return what an order keeps; surplus money in a ticket is kept by nobody."""
+    known = payments.orders.get(order_no)
+    if known is None:
+        return 0
+    return known.paid_fen - known.returned_fen - owed.get(order_no, 0)

@@ -52,6 +52,10 @@ class Law(StrEnum):
     SURPLUS_REFUNDED = "surplus-refunded"  # final: money that is not needed went back
     REFUND_WITHIN_PAYMENT = "refund-within-payment"  # refunds never exceed what came
     REFUND_ANSWERED = "refund-answered"  # a refund ends once, as asked
+    QUERY = "query"  # only what was asked for and has no end is asked about
+    TICKET = "ticket"  # opened once, closed once, by the gateway's answer or by an operator
+    BOOKS = "books"  # debits = credits, no account on its wrong side, at every version
+    BOOKS_SETTLED = "books-settled"  # final: what is owed is zero, or in an open ticket
     PAID_HAS_PAYMENT = "paid-has-payment"  # OrderPaid names a payment of that amount (lack: final)
     KEPT_MONEY = "kept-money"  # final: a paid order's kept money is its total
     ENDED_KEEPS_NOTHING = "ended-keeps-nothing"  # final: an order that ended unpaid keeps no money

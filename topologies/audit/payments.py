@@ -1,11 +1,14 @@
-"""The laws of payments: attempts, surplus money, refunds."""
+"""The laws of payments: attempts, surplus money, refunds; see also books and tickets."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from topologies.audit.books import REFUND, Books
 from topologies.audit.laws import NOWHERE, At, Findings, Law
+from topologies.audit.tickets import TicketBook
 
 Fact = Mapping[str, Any]
 
@@ -21,6 +24,11 @@ FACTS: Final = frozenset(
         "RefundRequested",
         "RefundSucceeded",
         "RefundFailed",
+        "RefundOverpaid",
+        "PaymentQueried",
+        "RefundQueried",
+        "PaymentTicketOpened",
+        "PaymentTicketClosed",
         "PaymentRefused",
     }
 )
@@ -34,12 +42,13 @@ that one attempt brings, at most the first is kept. Surplus may come in any stat
 
 
 class Refund:
-    """One refund; ``state`` is asked, returned or refused."""
+    """One refund; ``state`` is asked, returned or refused. Refused, it is still owed."""
 
-    __slots__ = ("amount_fen", "at", "pay_no", "state")
+    __slots__ = ("amount_fen", "at", "is_surplus", "pay_no", "state")
 
-    def __init__(self, pay_no: str, amount_fen: int, at: At) -> None:
+    def __init__(self, pay_no: str, amount_fen: int, at: At, is_surplus: bool = False) -> None:
         self.pay_no, self.amount_fen, self.at = pay_no, amount_fen, at
+        self.is_surplus = is_surplus
         self.state = ASKED
 
 
@@ -86,9 +95,7 @@ class Payments:
 
     def promised_back_fen(self, pay_no: str) -> int:
         """Return what went back of one attempt's money or is on its way."""
-        return sum(
-            r.amount_fen for r in self.refunds.values() if r.pay_no == pay_no and r.state != REFUSED
-        )
+        return sum(r.amount_fen for r in self.refunds.values() if r.pay_no == pay_no)
 
     def returned_of_fen(self, pay_no: str) -> int:
         """Return what went back of one attempt's money."""
@@ -106,6 +113,8 @@ class PaymentBook:
         self._findings = findings
         self.orders: dict[str, Payments] = {}
         self.refused = 0
+        self.books = Books(findings)
+        self.tickets = TicketBook(findings)
         self._movements: dict[tuple[str, str], At] = {}  # (gateway, its number) -> first use
         self._laws: dict[str, Callable[[Payments, Fact, At], None]] = {
             "PaymentRequested": self._requested,
@@ -116,6 +125,11 @@ class PaymentBook:
             "RefundRequested": self._refund_requested,
             "RefundSucceeded": lambda known, fact, at: self._refunded(known, fact, at, RETURNED),
             "RefundFailed": lambda known, fact, at: self._refunded(known, fact, at, REFUSED),
+            "RefundOverpaid": self._overpaid,
+            "PaymentQueried": self._queried,
+            "RefundQueried": self._refund_queried,
+            "PaymentTicketOpened": lambda _, fact, at: self.tickets.take_opened(fact, at),
+            "PaymentTicketClosed": lambda _, fact, at: self.tickets.take_closed(fact, at),
         }
 
     def take(self, name: str, fact: Fact, at: At) -> None:
@@ -136,6 +150,7 @@ class PaymentBook:
             expected, found = f"version {known.version + 1}", f"{version} ({name})"
             self._findings.broken(Law.PAYMENT_VERSION, order_no, expected, found, at)
         self._laws[name](known, fact, at)
+        self.books.take(name, fact, at)
         known.version, known.at = version, at
 
     def _requested(self, known: Payments, fact: Fact, at: At) -> None:
@@ -205,9 +220,12 @@ class PaymentBook:
         if earlier is not None and earlier.state != REFUSED:
             found = f"again, {earlier.state} at {earlier.at}"
             self._findings.broken(Law.REFUND_ANSWERED, refund_no, "one request", found, at)
+        if fact["is_repeat"] is not (earlier is not None):
+            expected, found = f"is_repeat {earlier is not None}", str(fact["is_repeat"])
+            self._findings.broken(Law.REFUND_ANSWERED, refund_no, expected, found, at)
         attempt = known.attempts.get(pay_no)
         came_fen = attempt.money_fen if attempt is not None else 0
-        known.refunds[refund_no] = Refund(pay_no, amount_fen, at)
+        known.refunds[refund_no] = Refund(pay_no, amount_fen, at, fact["is_surplus"])
         back_fen = known.promised_back_fen(pay_no)
         if back_fen > came_fen or amount_fen < 1:
             expected = f"between 1 and {came_fen} back of {pay_no}"
@@ -240,13 +258,49 @@ class PaymentBook:
                 expected, found = f"at most {came_fen} back of {pay_no}", str(back_fen)
                 self._findings.broken(Law.REFUND_WITHIN_PAYMENT, refund_no, expected, found, at)
 
+    def _overpaid(self, known: Payments, fact: Fact, at: At) -> None:
+        refund = known.refunds.get(fact["refund_no"])
+        if refund is None or refund.state != RETURNED:
+            found = "never asked" if refund is None else f"{refund.state} at {refund.at}"
+            key, expected = fact["refund_no"], "a refund that went back before"
+            self._findings.broken(Law.REFUND_ANSWERED, key, expected, found, at)
+        self._booked(fact, at)
+
+    def _queried(self, known: Payments, fact: Fact, at: At) -> None:
+        attempt = known.attempts.get(fact["pay_no"])
+        wanted = CLOSED if fact["is_closed"] else REQUESTED
+        if attempt is None or attempt.state != wanted or attempt.money_fen:
+            found = "never asked" if attempt is None else f"{attempt.state}, {attempt.money_fen}"
+            expected = f"{wanted}, without money"
+            self._findings.broken(Law.QUERY, fact["pay_no"], expected, found, at)
+
+    def _refund_queried(self, known: Payments, fact: Fact, at: At) -> None:
+        refund = known.refunds.get(fact["refund_no"])
+        if refund is None or refund.state != ASKED:
+            found = "never asked" if refund is None else f"{refund.state} at {refund.at}"
+            self._findings.broken(
+                Law.QUERY, fact["refund_no"], "a refund without an end", found, at
+            )
+
+    def owed_surplus_fen(self) -> dict[str, int]:
+        """Return, by order, the surplus money that a human has yet to give back."""
+        owed: Counter[str] = Counter()
+        for ticket in self.tickets.about("REFUND_UNPAID"):
+            known = self.orders.get(ticket["order_no"])
+            refund = known.refunds.get(ticket["refund_no"]) if known is not None else None
+            if refund is not None and refund.is_surplus and refund.state != RETURNED:
+                owed[ticket["order_no"]] += refund.amount_fen
+        return owed
+
     def settle(self, findings: Findings) -> None:
-        """Judge what holds when everything is at rest: surplus money and open refunds."""
+        """Judge what holds when everything is at rest: the books, surplus money, open refunds."""
+        in_tickets = self.tickets.open_fen()
+        self.books.settle(in_tickets, findings)
         for order_no, known in self.orders.items():
             kept = []
             for pay_no, attempt in known.attempts.items():
                 back_fen = known.returned_of_fen(pay_no)
-                if back_fen < attempt.surplus_fen:
+                if back_fen < attempt.surplus_fen and (order_no, REFUND) not in in_tickets:
                     expected, found = f"{attempt.surplus_fen} returned", f"{back_fen} returned"
                     findings.broken(Law.SURPLUS_REFUNDED, pay_no, expected, found, attempt.at)
                 if attempt.left_fen(back_fen) > 0:
@@ -257,6 +311,8 @@ class PaymentBook:
                     Law.PAYMENT_KEPT_ONCE, order_no, "one kept payment", found, known.at
                 )
             for refund_no, refund in known.refunds.items():
-                if refund.state == ASKED:
-                    found = "no answer of the gateway"
+                if refund.state != RETURNED and not self.tickets.is_open(
+                    "REFUND_UNPAID", refund.pay_no, refund_no
+                ):
+                    found = f"{refund.state}, and no ticket"
                     findings.broken(Law.REFUND_ANSWERED, refund_no, "an end", found, refund.at)

@@ -30,6 +30,9 @@ def gateway(
     unknown: Annotated[
         float, typer.Option(min=0, max=1, help="Share that is UNKNOWN first, and known later.")
     ] = 0.0,
+    silent: Annotated[
+        float, typer.Option(min=0, max=1, help="Share whose end is only told to who asks.")
+    ] = 0.0,
     declined: Annotated[float, typer.Option(min=0, max=1, help="Share that fails.")] = 0.0,
     refund_failed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of tries to refund that fail.")
@@ -69,6 +72,7 @@ def gateway(
             refund_failed=refund_failed,
             lost_resend_ms=lost_resend_ms,
             late_ms=late_ms,
+            silent=silent,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error

@@ -20,6 +20,8 @@ class History:
         self._stock: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
         self._holds: dict[str, tuple[str, int, int]] = {}
         self._orders: dict[str, dict[str, Any]] = {}
+        self._surplus: dict[str, str] = {}
+        self._refunds: set[str] = set()
 
     # --- changing what happened
 
@@ -158,14 +160,40 @@ class History:
             "PaymentSucceeded": money | {"gateway": "sim", "gateway_txn_no": f"T{pay_no}"},
             "PaymentSurplus": money
             | {"gateway": "sim", "gateway_txn_no": f"T{pay_no}", "reason": "DUPLICATE"},
-            "RefundRequested": money | {"refund_no": refund_no, "channel": "sim"},
+            "RefundRequested": money
+            | {
+                "refund_no": refund_no,
+                "channel": "sim",
+                "gateway": "sim",
+                "paid_txn_no": self._surplus.get(pay_no, f"T{pay_no}"),
+                "is_surplus": pay_no in self._surplus,
+                "is_repeat": fields.get("refund_no", refund_no) in self._refunds,
+            },
+            "RefundOverpaid": money
+            | {"refund_no": refund_no, "gateway": "sim", "gateway_txn_no": f"U{refund_no}"},
+            "PaymentQueried": money | {"channel": "sim", "nth": 1, "is_closed": False},
+            "RefundQueried": money | {"refund_no": refund_no, "channel": "sim", "nth": 2},
+            "PaymentTicketOpened": money,
+            "PaymentTicketClosed": money,
             "RefundSucceeded": money | {"refund_no": refund_no, "gateway_txn_no": f"T{refund_no}"},
         }.get(name, {"pay_no": pay_no, "reason": ""})
         if name == "RefundFailed":
             more["refund_no"] = refund_no
+        if name == "PaymentSurplus":
+            self._surplus[pay_no] = fields.get("gateway_txn_no", f"T{pay_no}")
+        if name == "RefundRequested":
+            self._refunds.add(fields.get("refund_no", refund_no))
         key = {"order_no": order_no, "shop_id": SHOP, "trace_id": TRACE}
         version = {"version": self._next("payment", order_no)}
         self.facts.append(("payment.events", name, key | version | more | fields))
+
+    def ticket(self, order_no: str, reason: str, refund_no: str = "", **fields: Any) -> None:
+        """Open a ticket; with a resolution, close it."""
+        about = {"ticket_no": f"{order_no}-T1", "reason": reason, "refund_no": refund_no}
+        if "resolution" in fields:
+            self.payment("PaymentTicketClosed", order_no, operator="mia", **about | fields)
+        else:
+            self.payment("PaymentTicketOpened", order_no, since_ms=5, **about | fields)
 
     def _next(self, kind: str, key: Any) -> int:
         self._versions[kind, key] += 1
@@ -267,6 +295,25 @@ def lawful() -> History:
     history.order("OrderRefunded", "G", refund_no="RPG")
     changed_and_shipped(history)
     given_back_by_hand(history)
+    # K: nobody knows how the refund ended; an operator settled it outside.
+    history.paid("K")
+    history.released("HK")
+    history.order("OrderRefunding", "K", pay_no="PK", refund_no="RPK")
+    history.payment("RefundRequested", "K")
+    history.payment("RefundQueried", "K")
+    history.ticket("K", "REFUND_UNPAID", "RPK")
+    history.ticket("K", "REFUND_UNPAID", "RPK", resolution="SETTLED")
+    history.payment("RefundSucceeded", "K", gateway="manual")
+    history.order("OrderRefunded", "K", refund_no="RPK")
+    # L: paid after the order was closed; found by asking; refunded twice; written off.
+    history.cancelled("L")
+    history.payment("PaymentQueried", "L", is_closed=True)
+    history.payment("PaymentSurplus", "L")
+    history.payment("RefundRequested", "L")
+    history.payment("RefundSucceeded", "L")
+    history.payment("RefundOverpaid", "L")
+    history.ticket("L", "REFUND_OVERPAID", "RPL")
+    history.ticket("L", "REFUND_OVERPAID", "RPL", resolution="WRITTEN_OFF")
     # H: a human is needed.
     history.paid("H")
     history.order("OrderParked", "H")
@@ -300,6 +347,7 @@ def given_back_by_hand(history: History) -> None:
     history.order("OrderRefunding", "J", pay_no="PJ", refund_no="RPJ")
     history.payment("RefundRequested", "J")
     history.payment("RefundFailed", "J")
+    history.ticket("J", "REFUND_UNPAID", "RPJ")
     history.order("OrderParked", "J", step="REFUNDING", reason="REFUND_FAILED")
     history.order("OrderOperated", "J", action="SKIP")
     history.order("OrderRefunded", "J", refund_no="RPJ")

@@ -225,6 +225,55 @@ CASES = [
     unlawful(Law.REFUND_ANSWERED, lambda h: h.payment("RefundRequested", "E"), NOW, "asked-twice"),
     unlawful(Law.REFUND_ANSWERED, lambda h: h.change("RefundSucceeded", amount_fen=1), NOW, "less"),
     unlawful(Law.REFUND_ANSWERED, lambda h: h.drop("RefundSucceeded"), FINAL, "never"),
+    unlawful(Law.REFUND_ANSWERED, lambda h: h.change("RefundOverpaid", refund_no="Z"), NOW, "over"),
+    unlawful(
+        Law.REFUND_ANSWERED, lambda h: h.change("RefundRequested", is_repeat=True), NOW, "repeat"
+    ),
+    unlawful(
+        Law.REFUND_ANSWERED,
+        both(
+            lambda h: h.payment("RefundRequested", "A"),
+            lambda h: h.payment("RefundFailed", "A"),
+        ),
+        FINAL,
+        "given-up-without-a-ticket",
+    ),
+    unlawful(Law.QUERY, lambda h: h.payment("PaymentQueried", "A"), NOW, "paid"),
+    unlawful(Law.QUERY, lambda h: h.payment("PaymentQueried", "C"), NOW, "closed"),
+    unlawful(Law.QUERY, lambda h: h.payment("PaymentQueried", "D"), NOW, "never-asked"),
+    unlawful(Law.QUERY, lambda h: h.payment("RefundQueried", "B"), NOW, "returned"),
+    unlawful(Law.QUERY, lambda h: h.payment("RefundQueried", "A"), NOW, "refund-never-asked"),
+    unlawful(Law.TICKET, lambda h: h.drop("PaymentTicketOpened", 1), NOW, "never-opened"),
+    unlawful(Law.TICKET, lambda h: h.repeat("PaymentTicketOpened"), NOW, "twice"),
+    unlawful(Law.TICKET, lambda h: h.change("PaymentTicketOpened", reason="BORED"), NOW, "reason"),
+    unlawful(
+        Law.TICKET, lambda h: h.change("PaymentTicketClosed", amount_fen=1), NOW, "other-amount"
+    ),
+    unlawful(
+        Law.TICKET, lambda h: h.change("PaymentTicketClosed", resolution="WRITTEN_OFF"), NOW, "fit"
+    ),
+    unlawful(Law.TICKET, lambda h: h.change("PaymentTicketClosed", operator=""), NOW, "nobody"),
+    unlawful(
+        Law.BOOKS, lambda h: h.change("RefundRequested", is_surplus=False), NOW, "wrong-account"
+    ),
+    unlawful(
+        Law.BOOKS,
+        lambda h: h.payment("RefundRequested", "A", amount_fen=901),
+        NOW,
+        "more-than-is-kept",
+    ),
+    unlawful(Law.BOOKS, lambda h: h.drop("RefundRequested", 4), NOW, "refund-not-owed"),
+    unlawful(Law.BOOKS, lambda h: h.drop("RefundOverpaid"), NOW, "not-overpaid"),
+    unlawful(Law.BOOKS_SETTLED, lambda h: h.drop("RefundRequested"), FINAL, "surplus"),
+    unlawful(Law.BOOKS_SETTLED, lambda h: h.drop("RefundSucceeded"), FINAL, "refund"),
+    unlawful(
+        Law.BOOKS_SETTLED,
+        both(
+            lambda h: h.drop("PaymentTicketOpened", 2), lambda h: h.drop("PaymentTicketClosed", 1)
+        ),
+        FINAL,
+        "overpaid",
+    ),
     unlawful(Law.PAID_HAS_PAYMENT, lambda h: h.drop("PaymentSucceeded"), FINAL, "none"),
     unlawful(Law.PAID_HAS_PAYMENT, lambda h: h.change("OrderPaid", pay_no="Z"), FINAL, "other"),
     unlawful(Law.PAID_HAS_PAYMENT, lambda h: h.change("OrderPaid", total_fen=1), NOW, "amount"),
@@ -292,6 +341,27 @@ def test_a_broken_law_is_caught_by_its_name(law: Law, break_: Break, final: bool
     assert not verdict.ok
     assert law in verdict.broken
     assert any(v.law is law and v.key and v.expected and v.found for v in verdict.violations)
+
+
+def test_what_waits_in_a_ticket_is_no_violation() -> None:
+    history = lawful()
+    history.cancelled("X")
+    history.payment("PaymentSurplus", "X")
+    history.payment("RefundRequested", "X")
+    history.payment("RefundFailed", "X")
+    assert Law.BOOKS_SETTLED in judge(history, FINAL).broken
+
+    history.ticket("X", "REFUND_UNPAID", "RPX")
+
+    assert judge(history, FINAL).ok
+
+
+def test_a_refund_given_back_by_hand_may_be_settled_by_its_ticket() -> None:
+    history = lawful()
+    history.ticket("J", "REFUND_UNPAID", "RPJ", resolution="SETTLED")
+    history.payment("RefundSucceeded", "J", gateway="manual")
+
+    assert judge(history, FINAL).ok
 
 
 def test_every_law_has_a_history_that_breaks_it() -> None:

@@ -35,10 +35,10 @@ def _run(*arguments: str) -> int:
 def test_every_option_reaches_the_faults(ran: list[tuple[Any, ...]]) -> None:
     text = (
         "--slow-ms 50-400 --duplicate 0.1 --reordered 0.2 --lost 0.3 --unknown 0.4 --declined 0.5"
-        " --refund-failed 0.6 --lost-resend-ms 700 --late-ms 800 --seed 9"
+        " --refund-failed 0.6 --lost-resend-ms 700 --late-ms 800 --silent 0.7 --seed 9"
     )
     assert _run(*text.split()) == 0
-    faults = Faults((50, 400), 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 700, 800)
+    faults = Faults((50, 400), 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 700, 800, 0.7)
     assert ran == [("there:9092", "http://there", faults, 9)]
 
 

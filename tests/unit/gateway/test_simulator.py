@@ -9,18 +9,26 @@ from typing import Any
 
 import pytest
 
-from schemas.payment import GatewayReport, GatewayStatus, PaymentRequested, RefundRequested
+from schemas.payment import (
+    GatewayReport,
+    GatewayStatus,
+    PaymentQueried,
+    PaymentRequested,
+    RefundQueried,
+    RefundRequested,
+)
 from schemas.topics import PAYMENT_COMMANDS
 from streams.kernel.stage import Output
 from topologies.gateway import Faults, SimulatedGateway
 
-FAILED, PENDING = GatewayStatus.FAILED, GatewayStatus.PENDING
+CLOSED, FAILED, PENDING = GatewayStatus.CLOSED, GatewayStatus.FAILED, GatewayStatus.PENDING
 SUCCEEDED, UNKNOWN = GatewayStatus.SUCCEEDED, GatewayStatus.UNKNOWN
 START_MS = 1_790_000_000_000
 FEN, TRACE = 12_500, "0af7651916cd43dd8448eb211c80319c"
 
 
 NO_FAULTS = Faults()
+Fact = PaymentRequested | RefundRequested | PaymentQueried | RefundQueried
 
 
 class InstantLoop(asyncio.SelectorEventLoop):
@@ -51,7 +59,7 @@ class World:
         """Kill the gateway and start it again: its memory is gone."""
         self.gateway = SimulatedGateway(self.faults, random.Random(self.seed), self._now_ms)
 
-    def call(self, *facts: PaymentRequested | RefundRequested) -> list[tuple[int, str, str]]:
+    def call(self, *facts: Fact) -> list[tuple[int, str, str]]:
         """Make calls at once and wait for them; return (ms, status, gateway's number) heard."""
         before = len(self.heard)
         self.loop.run_until_complete(self._call(facts))
@@ -63,7 +71,7 @@ class World:
         """Let time pass."""
         self.loop.now_s += ms / 1000
 
-    async def _call(self, facts: tuple[PaymentRequested | RefundRequested, ...]) -> None:
+    async def _call(self, facts: tuple[Fact, ...]) -> None:
         calls = self.gateway.calls()
         waiting: list[Awaitable[Any] | None] = [calls[type(f)](f, self._send) for f in facts]
         await asyncio.gather(*(one for one in waiting if one is not None))
@@ -86,6 +94,16 @@ def refund(
 ) -> RefundRequested:
     return RefundRequested(
         "O1", 3, 7, refund_no, "O1-1", channel, amount_fen, "CNY", "BUYER", TRACE, "sim", "SIM-O1-1"
+    )
+
+
+def query(channel: str = "sim", pay_no: str = "O1-1", *, is_closed: bool = False) -> PaymentQueried:
+    return PaymentQueried("O1", 4, 7, pay_no, channel, FEN, "CNY", 1, is_closed, TRACE)
+
+
+def query_refund(refund_no: str = "O1-1-R1", channel: str = "sim") -> RefundQueried:
+    return RefundQueried(
+        "O1", 4, 7, refund_no, "O1-1", channel, "sim", "SIM-O1-1", FEN, "CNY", 2, TRACE
     )
 
 
@@ -214,6 +232,60 @@ def test_the_next_try_of_a_refund_does_not_depend_on_the_one_before() -> None:
     assert 0.4 < again / len(failed) < 0.6
 
 
+# --- questions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", ["sim", "sim-twice", "sim-decline"])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_query_is_answered_by_the_end_also_after_a_restart(channel: str, restarted: bool) -> None:
+    world = World(Faults(declined=0.5))
+    ends = world.call(pay(channel))
+    if restarted:
+        world.restart()
+    assert world.call(query(channel)) == ends
+    assert world.call(query(channel)) == ends
+
+
+def test_a_query_before_the_end_is_answered_by_pending() -> None:
+    world = World(Faults(late_ms=9_000, silent=1.0))
+    assert world.call(pay("sim-late"), query("sim-late")) == [(0, PENDING, ""), (0, PENDING, "")]
+    world.pass_time(9_000)
+    assert world.call(query("sim-late")) == [(9_000, SUCCEEDED, "SIM-O1-1")]
+
+
+def test_nobody_paid_over_sim_never_and_once_the_order_is_closed_nobody_will() -> None:
+    world = World()
+    assert world.call(query("sim-never")) == [(0, PENDING, "")]
+    assert world.call(query("sim-never", is_closed=True)) == [(0, CLOSED, "")]
+
+
+def test_a_query_of_a_refund_moves_no_money() -> None:
+    world = World()
+    world.call(pay())
+    assert world.call(query_refund()) == [(0, FAILED, "")], "it was never asked for"
+    assert world.call(refund()) == [(0, SUCCEEDED, "SIM-O1-1-R1")]
+    assert world.call(query_refund()) == [(0, SUCCEEDED, "SIM-O1-1-R1")]
+    assert world.call(refund("O1-1-R2", 1)) == [(0, FAILED, "")]
+
+
+def test_a_query_of_a_slow_refund_is_answered_by_pending_until_its_end() -> None:
+    world = World(Faults(slow_ms=(500, 500), silent=1.0))
+    world.call(refund(), query_refund())
+    assert [report.status for _, report in world.heard] == [PENDING, PENDING]
+    world.pass_time(500)
+    assert world.call(query_refund()) == [(500, SUCCEEDED, "SIM-O1-1-R1")]
+
+
+def test_a_query_may_be_answered_by_unknown() -> None:
+    world = World(Faults(unknown=1.0))
+    assert world.call(query(), query_refund()) == [(0, UNKNOWN, ""), (0, UNKNOWN, "")]
+
+
+@pytest.mark.parametrize("channel", ["bench", "wechat"])
+def test_questions_about_other_channels_are_left_to_others(channel: str) -> None:
+    assert World().call(query(channel), query_refund(channel=channel)) == []
+
+
 # --- faults --------------------------------------------------------------------------------------
 
 
@@ -246,6 +318,12 @@ def test_a_lost_message_comes_at_once_when_the_gateway_is_asked_again() -> None:
     world = World(Faults(lost=1.0, lost_resend_ms=3_000))
     heard = world.call(pay(), pay())
     assert (0, SUCCEEDED, "SIM-O1-1") in heard
+
+
+def test_a_silent_end_is_only_told_to_who_asks() -> None:
+    world = World(Faults(silent=1.0))
+    assert world.call(pay()) == [(0, PENDING, "")]
+    assert world.call(query()) == [(0, SUCCEEDED, "SIM-O1-1")]
 
 
 def test_an_unknown_payment_is_known_later() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.order import OrderCancelled, OrderRefused
 from schemas.payment import PaymentReason, RequestRefund
-from streams.orders.facts import SurplusAsked, SurplusDelayed, SurplusReturned, SurplusStuck
+from streams.orders.facts import SurplusAsked, SurplusReturned, SurplusStuck
 from streams.orders.state import SurplusRefund
 from tests.unit.orders.world import (
     BUYER,
@@ -133,23 +133,17 @@ def test_an_unanswered_refund_is_asked_for_again_and_then_reported() -> None:
     assert world.tell(refunded()) == [SurplusReturned(PAY_NO)]
 
 
-def test_a_failed_refund_is_tried_under_the_next_number_and_then_reported() -> None:
+def test_a_failed_refund_is_reported_once_for_payments_has_tried_it_to_the_last() -> None:
     world = cancelled()
     world.tell(succeeded())
 
-    assert world.tell(refund_failed()) == [SurplusDelayed(PAY_NO)]
+    stuck = OrderRefused(NO, 5, SHOP, BUYER, "RequestRefund", "SURPLUS_NOT_RETURNED", TRACE)
+    assert world.tell(refund_failed()) == [SurplusStuck(PAY_NO), stuck]
+    assert world.public() == [stuck]
     assert world.tell(refund_failed()) == []
-    assert world.wait(LIMITS.step_timeout_ms) == [asked(2)]
-    assert world.asked() == [request(2)]
-    assert world.tell(refund_failed(f"{PAY_NO}-R1")) == []
-    for n in range(2, LIMITS.refund_attempts):
-        world.tell(refund_failed(f"{PAY_NO}-R{n}"))
-        world.wait(LIMITS.step_timeout_cap_ms)
-    world.tell(refund_failed(f"{PAY_NO}-R{LIMITS.refund_attempts}"))
-    assert world.public() == [
-        OrderRefused(NO, 5, SHOP, BUYER, "RequestRefund", "SURPLUS_NOT_RETURNED", TRACE)
-    ]
-    assert world.tell(refund_failed(f"{PAY_NO}-R{LIMITS.refund_attempts}")) == []
+    assert world.wait(LIMITS.step_budget_ms) == []
+    assert world.asked() == []
+    assert world.tell(refunded()) == [SurplusReturned(PAY_NO)]
 
 
 def test_a_refund_is_done_when_payments_has_nothing_left_to_refund() -> None:

@@ -13,16 +13,24 @@ from schemas.payment import (
     GatewayStatus,
     PaymentClosed,
     PaymentFailed,
+    PaymentQueried,
     PaymentReason,
     PaymentRefused,
     PaymentRequested,
     PaymentSucceeded,
     PaymentSurplus,
+    PaymentTicketClosed,
+    PaymentTicketOpened,
     RefundFailed,
+    RefundOverpaid,
+    RefundQueried,
     RefundRequested,
     RefundSucceeded,
     RequestPayment,
     RequestRefund,
+    ResolveTicket,
+    TicketReason,
+    TicketResolution,
 )
 from schemas.record import Record
 from schemas.topics import ORDER_COMMANDS, PAYMENT_EVENTS
@@ -131,6 +139,8 @@ def says(
     )
 
 
+ANSWERED, RETRY = TicketResolution.ANSWERED, TicketResolution.RETRY
+SETTLED, WRITTEN_OFF = TicketResolution.SETTLED, TicketResolution.WRITTEN_OFF
 PENDING, UNKNOWN = GatewayStatus.PENDING, GatewayStatus.UNKNOWN
 SUCCEEDED, FAILED, CLOSED = GatewayStatus.SUCCEEDED, GatewayStatus.FAILED, GatewayStatus.CLOSED
 
@@ -168,6 +178,7 @@ def refund_requested(
     txn: str = "T1",
     amount_fen: int = FEN,
     channel: str = "sim",
+    is_repeat: bool = False,
 ) -> RefundRequested:
     return RefundRequested(
         order_no=ORDER,
@@ -182,6 +193,8 @@ def refund_requested(
         trace_id=TRACE,
         gateway="sim",
         paid_txn_no=txn,
+        is_surplus="-S" in refund_no,
+        is_repeat=is_repeat,
     )
 
 
@@ -192,8 +205,11 @@ def refund_succeeded(
     *,
     txn: str = "B1",
     amount_fen: int = FEN,
+    gateway: str = "sim",
 ) -> RefundSucceeded:
-    return RefundSucceeded(ORDER, version, SHOP, refund_no, pay_no, txn, amount_fen, "CNY", TRACE)
+    return RefundSucceeded(
+        ORDER, version, SHOP, refund_no, pay_no, txn, amount_fen, "CNY", TRACE, gateway
+    )
 
 
 def refund_failed(
@@ -202,14 +218,94 @@ def refund_failed(
     return RefundFailed(ORDER, version, SHOP, refund_no, pay_no, reason, TRACE)
 
 
+def queried(
+    version: int, nth: int = 1, pay_no: str = PAY, *, is_closed: bool = False, channel: str = "sim"
+) -> PaymentQueried:
+    return PaymentQueried(ORDER, version, SHOP, pay_no, channel, FEN, "CNY", nth, is_closed, TRACE)
+
+
+def refund_queried(
+    version: int, nth: int = 2, refund_no: str = f"{PAY}-R1", *, amount_fen: int = FEN
+) -> RefundQueried:
+    return RefundQueried(
+        order_no=ORDER,
+        version=version,
+        shop_id=SHOP,
+        refund_no=refund_no,
+        pay_no=PAY,
+        channel="sim",
+        gateway="sim",
+        paid_txn_no="T1",
+        amount_fen=amount_fen,
+        currency="CNY",
+        nth=nth,
+        trace_id=TRACE,
+    )
+
+
+def overpaid(version: int, refund_no: str = f"{PAY}-R1", txn: str = "B2") -> RefundOverpaid:
+    return RefundOverpaid(ORDER, version, SHOP, refund_no, PAY, "sim", txn, FEN, "CNY", TRACE)
+
+
+def ticket(
+    version: int,
+    reason: TicketReason,
+    refund_no: str = "",
+    *,
+    nth: int = 1,
+    amount_fen: int = FEN,
+    since_ms: int = START_MS,
+    pay_no: str = PAY,
+) -> PaymentTicketOpened:
+    return PaymentTicketOpened(
+        order_no=ORDER,
+        version=version,
+        shop_id=SHOP,
+        ticket_no=f"{ORDER}-T{nth}",
+        reason=reason,
+        pay_no=pay_no,
+        refund_no=refund_no,
+        amount_fen=amount_fen,
+        currency="CNY",
+        since_ms=since_ms,
+        trace_id=TRACE,
+    )
+
+
+def ticket_closed(
+    opened: PaymentTicketOpened, version: int, resolution: TicketResolution, operator: str = ""
+) -> PaymentTicketClosed:
+    return PaymentTicketClosed(
+        order_no=ORDER,
+        version=version,
+        shop_id=SHOP,
+        ticket_no=opened.ticket_no,
+        reason=opened.reason,
+        pay_no=opened.pay_no,
+        refund_no=opened.refund_no,
+        amount_fen=opened.amount_fen,
+        currency="CNY",
+        resolution=resolution,
+        operator=operator,
+        note="looked" if operator else "",
+        trace_id=TRACE,
+    )
+
+
+def resolve(
+    resolution: TicketResolution, nth: int = 1, operator: str = "mia", shop_id: int = SHOP
+) -> ResolveTicket:
+    return ResolveTicket(f"{ORDER}-T{nth}", ORDER, shop_id, operator, resolution, "looked", TRACE)
+
+
 def refused(
-    version: int, message: RequestPayment | RequestRefund, reason: PaymentReason
+    version: int, message: RequestPayment | RequestRefund | ResolveTicket, reason: PaymentReason
 ) -> PaymentRefused:
     return PaymentRefused(
         order_no=ORDER,
         version=version,
         shop_id=SHOP,
-        pay_no=message.pay_no,
+        pay_no="" if isinstance(message, ResolveTicket) else message.pay_no,
         refund_no=message.refund_no if isinstance(message, RequestRefund) else "",
         message=type(message).__name__,
         reason=reason,

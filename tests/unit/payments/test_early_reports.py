@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.payment import PaymentReason
+from schemas.payment import PaymentReason, TicketReason
 from streams.payments.facts import (
     EarlyReportsDropped,
     PaymentsForgotten,
@@ -15,7 +15,7 @@ from streams.payments.state import (
     FORGET_KEPT_MS,
     FORGET_MS,
     MAX_EARLY_REPORTS,
-    REFUND_RETRY_MS,
+    MAX_TRIES,
 )
 from tests.unit.payments.desk import (
     FAILED,
@@ -38,6 +38,7 @@ from tests.unit.payments.desk import (
     says,
     succeeded,
     surplus,
+    ticket,
 )
 
 
@@ -75,7 +76,8 @@ def test_wrong_money_ahead_of_the_request_is_refused_when_the_request_comes(desk
     report = says(SUCCEEDED, amount_fen=1)
     desk.take(report)
     refusal = refused_report(1, report, PaymentReason.AMOUNT_MISMATCH)
-    assert desk.take(pay()) == [requested(1), refusal]
+    opened = ticket(2, TicketReason.MONEY_MISMATCH, amount_fen=1)
+    assert desk.take(pay()) == [requested(1), refusal, opened]
 
 
 def test_messages_about_other_numbers_stay_remembered(desk: Desk) -> None:
@@ -176,22 +178,31 @@ def test_kept_money_is_remembered_as_long_as_it_may_have_to_be_given_back(desk: 
     assert desk.pass_time(1) == [PaymentsForgotten(ORDER)]
 
 
-@pytest.mark.parametrize("state", ["attempt", "refund", "surplus"])
-def test_nothing_open_is_ever_forgotten(desk: Desk, state: str) -> None:
+@pytest.mark.parametrize("state", ["attempt", "refund", "surplus", "failed", "closed"])
+def test_what_has_no_end_is_asked_about_until_there_is_a_ticket_and_never_forgotten(
+    desk: Desk, state: str
+) -> None:
     if state == "attempt":
         desk.take(pay(), says(PENDING))
     elif state == "refund":
         desk.take(pay(), says(SUCCEEDED), refund(), says(PENDING, refund_no="O1-1-R1"))
-    else:
+    elif state == "surplus":
         desk.take(pay(), close(), says(SUCCEEDED))
+    elif state == "failed":
+        desk.take(pay(), close(), says(SUCCEEDED), says(FAILED, refund_no="O1-1-S1"))
+    else:
+        desk.take(pay(), says(PENDING), close())
+    for _ in range(2 * MAX_TRIES):
+        desk.pass_time(FORGET_KEPT_MS)
+    assert len(desk.known().tickets) == 1
     assert desk.pass_time(10 * FORGET_KEPT_MS) == []
     assert not desk.is_forgotten()
 
 
-def test_a_surplus_refund_that_waits_is_not_forgotten(desk: Desk) -> None:
-    desk.take(pay(), close(), says(SUCCEEDED), says(FAILED, refund_no="O1-1-S1"))
-    desk.pass_time(REFUND_RETRY_MS)
+def test_an_attempt_that_the_gateway_never_spoke_of_waits_for_the_effect_worker(desk: Desk) -> None:
+    desk.take(pay())
     assert desk.pass_time(10 * FORGET_KEPT_MS) == []
+    assert not desk.is_forgotten()
 
 
 def test_a_report_for_a_forgotten_order_is_an_unknown_payment(desk: Desk) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InvalidMessage
-from schemas.payment import GatewayStatus, PaymentReason
+from schemas.payment import GatewayStatus, PaymentReason, TicketReason
 from schemas.stream import Tick
 from streams.payments.facts import AnsweredAgain, PaymentNoted, PaymentsEnded
 from streams.payments.machine import PayState
@@ -34,6 +34,7 @@ from tests.unit.payments.desk import (
     says,
     succeeded,
     surplus,
+    ticket,
 )
 
 SECOND = "O1-2"
@@ -65,7 +66,8 @@ def test_progress_is_noted_and_nobody_is_told(
 ) -> None:
     desk.take(pay())
     told = len(desk.outputs)
-    assert desk.take(says(status)) == [PaymentNoted(ORDER, "O1-1", state)]
+    assert desk.take(says(status)) == [PaymentNoted(ORDER, "O1-1", status)]
+    assert desk.known().attempts[0].state == state
     assert desk.take(says(status)) == []
     assert len(desk.outputs) == told
 
@@ -172,12 +174,17 @@ def test_money_that_does_not_fit_the_attempt_is_not_kept(
     desk: Desk, report: Any, reason: PaymentReason
 ) -> None:
     desk.take(pay())
-    facts = desk.take(report)
-    assert facts == [refused_report(1, report, reason)]
-    assert desk.public()[-1] == facts[0]
+    refusal = refused_report(1, report, reason)
+    opened = but(
+        ticket(2, TicketReason.MONEY_MISMATCH, amount_fen=report.amount_fen),
+        currency=report.currency,
+    )
+    assert desk.take(report) == [refusal, opened]
+    assert desk.public()[-2:] == [refusal, opened]
+    assert desk.take(report) == [but(refusal, version=2)]
     assert desk.told() == []
     assert desk.known().movements == ()
-    assert desk.take(says(SUCCEEDED)) == [succeeded(2)]
+    assert desk.take(says(SUCCEEDED)) == [succeeded(3)]
 
 
 def test_money_without_the_gateways_number_is_invalid(desk: Desk) -> None:
@@ -243,7 +250,7 @@ def test_closing_closes_what_is_open_once(desk: Desk) -> None:
     desk.take(pay(), says(PENDING), pay(SECOND), pay("O1-3"), says(FAILED, "O1-3"))
     assert desk.take(close()) == [closed(5), closed(6, SECOND), PaymentsEnded(ORDER, SHOP)]
     assert desk.take(close()) == []
-    assert desk.take(says(FAILED)) == []
+    assert desk.take(says(FAILED, SECOND)) == []
 
 
 def test_money_after_the_end_is_given_back_and_the_attempt_stays_closed(desk: Desk) -> None:
