@@ -1,7 +1,8 @@
 """The answers of the inventory stage: what each means by the mark of the hold it is about.
 
 An answer that nobody awaits has no effect: it repeats an earlier one, or the order has ended. The
-exception is StockHeld, which brings units: if nobody awaits them they are given back.
+exception is StockHeld, which brings units: if nobody awaits them they are given back. A hold over
+several warehouses, or with promised units, is answered by several facts at once: the first counts.
 
 A hold that an amend adds is not yet one of the order's: see ``amending``.
 """
@@ -11,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.inventory import (
+    BackorderConfirmed,
+    BackorderReleased,
     CancelHold,
     ConfirmHold,
     HoldEndRefused,
     HoldExtended,
     HoldFenced,
+    StockBackordered,
     StockDeducted,
     StockHeld,
     StockReason,
@@ -40,12 +44,13 @@ _CANCELLING, _RELEASED = HoldMark.CANCELLING, HoldMark.RELEASED
 _NOT_HELD = HoldMark.REFUSED + HoldMark.RELEASED
 _NOTHING = ""  # no mark: the order is not live, or the hold is none of its own
 
-HoldReply = StockHeld | StockRefused | StockDeducted | StockReleased | HoldFenced | HoldEndRefused
+Granted = StockHeld | StockBackordered
+Sold = StockDeducted | BackorderConfirmed
+Released = StockReleased | BackorderReleased
+HoldReply = Granted | Sold | Released | StockRefused | HoldFenced | HoldEndRefused
 
 
-def stock_held(
-    limits: OrderLimits, state: View, message: StockHeld, now_ms: int
-) -> Sequence[Record]:
+def stock_held(limits: OrderLimits, state: View, message: Granted, now_ms: int) -> Sequence[Record]:
     """Count the hold in, or give back what no order awaits (its order ended, or it had refused)."""
     order, index, mark = _find(state, message)
     if order is not None and mark == _ASKED:
@@ -78,7 +83,7 @@ def stock_refused(
 
 
 def stock_deducted(
-    _limits: OrderLimits, state: View, message: StockDeducted, _now_ms: int
+    _limits: OrderLimits, state: View, message: Sold, _now_ms: int
 ) -> Sequence[Record]:
     """Count the confirmed hold; the last one confirms the order."""
     order, index, mark = _find(state, message)
@@ -88,7 +93,7 @@ def stock_deducted(
 
 
 def stock_released(
-    _limits: OrderLimits, state: View, message: StockReleased, _now_ms: int
+    _limits: OrderLimits, state: View, message: Released, _now_ms: int
 ) -> Sequence[Record]:
     """Take in that a cancelled hold is back; any other release means that the hold is lost."""
     order, index, mark = _find(state, message)

@@ -225,6 +225,7 @@ def _try_hold(limits: OrderLimits, order: OrderPlaced | Order, hold: HoldRef) ->
         qty=hold.amount,
         ttl_ms=limits.hold_ttl_ms,
         trace_id=order.trace_id,
+        terms=hold.terms,
     )
     return Output(_INVENTORY, sku, ask)
 
