@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from schemas.inventory import HoldTerms
 from schemas.record import Record
 
 # --- parts ---------------------------------------------------------------------------------------
 
 
 class CartLine(Record, frozen=True):
-    """What a buyer asks for: ``qty`` units at the unit price that the buyer was shown."""
+    """What a buyer asks for: ``qty`` units at the unit price that the buyer was shown.
+
+    ``terms`` say how they may be held; None: all of them, from one warehouse. Lines of one sku have
+    the same.
+    """
 
     sku_id: int
     qty: int
     unit_price_fen: int
+    terms: HoldTerms | None = None
 
 
 class PricedLine(Record, frozen=True):
@@ -50,6 +56,7 @@ class HoldRef(Record, frozen=True):
     kind: str
     resource_id: str
     amount: int
+    terms: HoldTerms | None = None
 
 
 class SkuUnits(Record, frozen=True):

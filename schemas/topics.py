@@ -71,7 +71,13 @@ _ORDER_REQUESTS = (
     order.RefundOrder,
     order.OperateOrder,
 )
-_STOCK_ENTRIES = (inventory.Restock, inventory.AdjustStock)
+_STOCK_ENTRIES = (
+    inventory.Restock,
+    inventory.AdjustStock,
+    inventory.TransferStock,
+    inventory.CountStock,
+    inventory.SetStockRules,
+)
 
 ORDER_INTENTS = Topic(
     "order.intents",
@@ -105,7 +111,9 @@ ORDER_EVENTS = Topic(
         order.OrderRefused,
     ),
 )
-INVENTORY_INTENTS = Topic("inventory.intents", Kind.INTENTS, "sku_id", _STOCK_ENTRIES)
+INVENTORY_INTENTS = Topic(
+    "inventory.intents", Kind.INTENTS, "sku_id", (inventory.ExtendHold, *_STOCK_ENTRIES)
+)
 INVENTORY_COMMANDS = Topic(
     "inventory.commands",
     Kind.COMMANDS,
@@ -115,6 +123,7 @@ INVENTORY_COMMANDS = Topic(
         inventory.ConfirmHold,
         inventory.CancelHold,
         inventory.ExtendHold,
+        inventory.ReturnStock,
         *_STOCK_ENTRIES,
         stream.Tick,
     ),
@@ -127,8 +136,17 @@ INVENTORY_EVENTS = Topic(
         inventory.StockHeld,
         inventory.StockDeducted,
         inventory.StockReleased,
+        inventory.StockReturned,
         inventory.StockReceived,
         inventory.StockAdjusted,
+        inventory.StockTransferred,
+        inventory.StockCounted,
+        inventory.StockBackordered,
+        inventory.BackorderServed,
+        inventory.BackorderConfirmed,
+        inventory.BackorderReleased,
+        inventory.BuyerCounted,
+        inventory.StockRulesSet,
         inventory.StockRefused,
         inventory.HoldExtended,
         inventory.HoldFenced,
@@ -184,6 +202,9 @@ ORDER_COMMANDS = Topic(
         inventory.StockRefused,
         inventory.StockDeducted,
         inventory.StockReleased,
+        inventory.StockBackordered,
+        inventory.BackorderConfirmed,
+        inventory.BackorderReleased,
         inventory.HoldExtended,
         inventory.HoldFenced,
         inventory.HoldEndRefused,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from schemas.inventory import AdjustStock, Restock
+from schemas.inventory import (
+    AdjustStock,
+    CountStock,
+    ExtendHold,
+    Restock,
+    SetStockRules,
+    TransferStock,
+)
 from schemas.order import AmendOrderIntent, PlaceOrderIntent
 from schemas.payment import ResolveTicket
 from schemas.record import Record
 from schemas.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, PAYMENT_COMMANDS
-from streams.admission.entries import admit_entry
+from streams.admission.entries import admit_entry, admit_extension
 from streams.admission.placing import admit_amend, admit_order
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
 from streams.admission.requests import OrderRequest, admit_request
@@ -34,9 +41,11 @@ def admit(message: Record, price_list: PriceList, now_ms: int) -> Output:
         return Output(_ORDERS, message.order_no, admit_amend(message, price_list, now_ms))
     if isinstance(message, OrderRequest):
         return Output(_ORDERS, message.order_no, admit_request(message))
-    if isinstance(message, Restock | AdjustStock):
+    if isinstance(message, Restock | AdjustStock | TransferStock | CountStock | SetStockRules):
         return Output(_INVENTORY, str(message.sku_id), admit_entry(message))
     if isinstance(message, ResolveTicket):
         return Output(_PAYMENTS, message.order_no, admit_resolution(message))
+    if isinstance(message, ExtendHold):
+        return Output(_INVENTORY, str(message.sku_id), admit_extension(message))
     detail = f"{type(message).__name__} is not taken from outside; send one of the intents"
     raise InvalidIntent((Problem(ProblemCode.NOT_AN_INTENT, "record", detail),))

@@ -15,6 +15,7 @@ _ORDER_NO = re.compile(f"[{ALPHABET}]{{{ORDER_NO_LENGTH}}}")
 _TRACE_ID = re.compile("(?!0{32})[0-9a-f]{32}")  # W3C trace context: not all zeros
 _CHANNEL = re.compile("[A-Za-z0-9_.-]{1,32}")
 _CURRENCY = re.compile("[A-Z]{3}")
+_WAREHOUSE = re.compile("[A-Za-z0-9_.-]{1,32}")
 
 
 def check_owner(shop_id: int, user_id: int, problems: list[Problem]) -> None:
@@ -67,6 +68,15 @@ def check_currency(currency: str, problems: list[Problem]) -> None:
         problems.append(
             Problem(ProblemCode.BAD_CURRENCY, "currency", "send an ISO 4217 code such as CNY")
         )
+
+
+def check_warehouse(
+    warehouse_id: str, field: str, code: ProblemCode, problems: list[Problem]
+) -> None:
+    """Check the form of a warehouse's id; whether there is such a one the inventory stage knows."""
+    if not _WAREHOUSE.fullmatch(warehouse_id):
+        detail = "send the warehouse's id: 1 to 32 letters, digits, '_', '.' or '-'"
+        problems.append(Problem(code, field, detail))
 
 
 def check_reason(

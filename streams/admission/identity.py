@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from schemas.inventory import HoldTerms
 from schemas.order import PlaceOrderIntent
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -41,10 +42,17 @@ def derive_trace_id(name: str) -> str:
 def fingerprint_of(intent: PlaceOrderIntent) -> str:
     """Return 16 hex digits that differ when the body does: lines, total, currency, channel, flow.
 
+    The terms of a line are part of it.
+
     The order of the lines does not matter. ``placed_at_ms`` and ``trace_id`` do not count: a client
     that asks again may send new ones.
     """
-    lines = [f"{line.sku_id}*{line.qty}@{line.unit_price_fen}" for line in intent.lines]
+    lines = [
+        f"{line.sku_id}*{line.qty}@{line.unit_price_fen}"
+        if line.terms is None
+        else f"{line.sku_id}*{line.qty}@{line.unit_price_fen} {_body_of(line.terms)}"
+        for line in intent.lines
+    ]
     if len(lines) > 1:
         lines.sort()
     body = "\n".join(
@@ -57,3 +65,7 @@ def fingerprint_of(intent: PlaceOrderIntent) -> str:
         )
     )
     return blake2b(body.encode(), digest_size=_FINGERPRINT_BYTES, person=b"body").hexdigest()
+
+
+def _body_of(terms: HoldTerms) -> str:
+    return f"{terms.allocation} {terms.shortage} {','.join(terms.warehouses)}"

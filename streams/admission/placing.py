@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from schemas.inventory import HoldTerms, Shortage
 from schemas.order import (
     AmendOrder,
     AmendOrderIntent,
@@ -20,6 +21,7 @@ from streams.admission.fields import (
     check_order_no,
     check_owner,
     check_trace,
+    check_warehouse,
 )
 from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
@@ -38,6 +40,9 @@ MAX_LINES = 100
 
 MAX_QTY = 9_999
 """Units of one line. 100 lines x 9,999 units x 1e12 fen a unit = 1e18 fen, below 2^63 = 9.2e18."""
+
+MAX_WAREHOUSES = 16
+"""Warehouses that a line may prefer. 100 lines x 16 x 33 bytes: 53 KB, below Kafka's 1 MB."""
 
 MAX_KEY_LENGTH = 128
 """Characters of a client key: three UUIDs fit."""
@@ -84,7 +89,7 @@ def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) ->
         currency=priced.currency,
         lines=priced.lines,
         rules=priced.rules,
-        holds=_holds(order_no, priced),
+        holds=_holds(order_no, intent.lines),
         total_fen=priced.total_fen,
         placed_at_ms=intent.placed_at_ms,
         fingerprint=fingerprint_of(intent),
@@ -137,17 +142,19 @@ def admit_amend(intent: AmendOrderIntent, price_list: PriceList, now_ms: int) ->
     )
 
 
-def _holds(order_no: str, priced: PricedCart) -> tuple[HoldRef, ...]:
+def _holds(order_no: str, lines: tuple[CartLine, ...]) -> tuple[HoldRef, ...]:
     """Return one hold per sku, in the order in which the skus first appear."""
-    lines = priced.lines
     if len(lines) == 1:
-        sku = str(lines[0].sku_id)
-        return (HoldRef(f"{order_no}/{sku}", STOCK, sku, lines[0].qty),)
+        line = lines[0]
+        sku = str(line.sku_id)
+        return (HoldRef(f"{order_no}/{sku}", STOCK, sku, line.qty, line.terms),)
     units: dict[int, int] = {}
     for line in lines:
         units[line.sku_id] = units.get(line.sku_id, 0) + line.qty
+    terms = {line.sku_id: line.terms for line in lines}
     return tuple(
-        HoldRef(f"{order_no}/{sku_id}", STOCK, str(sku_id), qty) for sku_id, qty in units.items()
+        HoldRef(f"{order_no}/{sku_id}", STOCK, str(sku_id), qty, terms[sku_id])
+        for sku_id, qty in units.items()
     )
 
 
@@ -186,6 +193,31 @@ def _check_cart(intent: PlaceOrderIntent, problems: list[Problem]) -> None:
         if not 1 <= line.qty <= MAX_QTY:
             detail = f"{line.qty} units; send 1 to {MAX_QTY}"
             problems.append(Problem(ProblemCode.BAD_QUANTITY, f"lines[{index}].qty", detail))
+        if line.terms is not None:
+            _check_terms(line.terms, f"lines[{index}].terms", problems)
+    if any(line.terms is not None for line in lines):
+        _check_same_terms(lines, problems)
+
+
+def _check_terms(terms: HoldTerms, field: str, problems: list[Problem]) -> None:
+    if terms.shortage is Shortage.PARTIAL:
+        detail = f"{Shortage.PARTIAL} is not offered to orders: send {Shortage.REJECT} or another"
+        problems.append(Problem(ProblemCode.BAD_TERMS, f"{field}.shortage", detail))
+    if len(terms.warehouses) > MAX_WAREHOUSES:
+        detail = f"{len(terms.warehouses)} warehouses; send at most {MAX_WAREHOUSES}"
+        problems.append(Problem(ProblemCode.BAD_TERMS, f"{field}.warehouses", detail))
+        return
+    for warehouse_id in terms.warehouses:
+        check_warehouse(warehouse_id, f"{field}.warehouses", ProblemCode.BAD_TERMS, problems)
+
+
+def _check_same_terms(lines: tuple[CartLine, ...], problems: list[Problem]) -> None:
+    """Check that lines of one sku agree: together they are one hold."""
+    first: dict[int, HoldTerms | None] = {}
+    for index, line in enumerate(lines):
+        if first.setdefault(line.sku_id, line.terms) != line.terms:
+            detail = f"sku {line.sku_id} has other terms in an earlier line; send the same"
+            problems.append(Problem(ProblemCode.BAD_TERMS, f"lines[{index}].terms", detail))
 
 
 def _report_unpriced(

@@ -24,7 +24,8 @@ class ProblemCode(StrEnum):
     BAD_UNITS = "BAD_UNITS"  # of a parcel or a refund
     BAD_WAYBILL = "BAD_WAYBILL"
     BAD_OPERATOR = "BAD_OPERATOR"
-    BAD_ENTRY = "BAD_ENTRY"  # of a restock or a correction of stock
+    BAD_ENTRY = "BAD_ENTRY"  # of a change of stock
+    BAD_TERMS = "BAD_TERMS"  # of how units may be held
     BAD_TICKET = "BAD_TICKET"  # of an operator's word on a payment's ticket
     EXPIRED_INTENT = "EXPIRED_INTENT"  # too old, or from the future
     EMPTY_CART = "EMPTY_CART"

@@ -6,16 +6,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from schemas.inventory import (
+    BackorderConfirmed,
+    BackorderReleased,
+    BackorderServed,
+    BuyerCounted,
     HoldEndRefused,
     HoldExtended,
     HoldFenced,
     StockAdjusted,
+    StockBackordered,
+    StockCounted,
     StockDeducted,
     StockEntryRefused,
     StockHeld,
     StockReceived,
     StockRefused,
     StockReleased,
+    StockReturned,
+    StockRulesSet,
+    StockTransferred,
 )
 from schemas.record import Record
 from schemas.topics import INVENTORY_EVENTS, ORDER_COMMANDS
@@ -30,11 +39,24 @@ HoldFact: TypeAlias = (
     | StockDeducted
     | StockReleased
     | StockRefused
+    | StockBackordered
+    | BackorderConfirmed
+    | BackorderReleased
     | HoldExtended
     | HoldFenced
     | HoldEndRefused
 )
-EntryFact: TypeAlias = StockReceived | StockAdjusted | StockEntryRefused
+StockFact: TypeAlias = (
+    StockReturned
+    | StockReceived
+    | StockAdjusted
+    | StockTransferred
+    | StockCounted
+    | BackorderServed
+    | BuyerCounted
+    | StockRulesSet
+    | StockEntryRefused
+)
 
 
 def react(_state: View, fact: Record) -> Sequence[Output]:
@@ -49,7 +71,7 @@ def _to_all_and_the_order(fact: HoldFact) -> Sequence[Output]:
     )
 
 
-def _to_all(fact: EntryFact) -> Sequence[Output]:
+def _to_all(fact: StockFact) -> Sequence[Output]:
     return (Output(_EVENTS, str(fact.sku_id), fact),)
 
 
@@ -66,11 +88,20 @@ REACTORS: dict[type[Record], Callable[[Any], Sequence[Output]]] = {
     StockDeducted: _to_all_and_the_order,
     StockReleased: _to_all_and_the_order,
     StockRefused: _to_all_and_the_order,
+    StockBackordered: _to_all_and_the_order,
+    BackorderConfirmed: _to_all_and_the_order,
+    BackorderReleased: _to_all_and_the_order,
     HoldExtended: _to_all_and_the_order,
     HoldFenced: _to_all_and_the_order,
     HoldEndRefused: _to_all_and_the_order,
+    StockReturned: _to_all,
     StockReceived: _to_all,
     StockAdjusted: _to_all,
+    StockTransferred: _to_all,
+    StockCounted: _to_all,
+    BackorderServed: _to_all,
+    BuyerCounted: _to_all,
+    StockRulesSet: _to_all,
     StockEntryRefused: _to_all,
     Repeated: _to_the_order,
     HoldForgotten: _to_nobody,

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schemas.inventory import (
+    BackorderConfirmed,
+    BackorderReleased,
     HoldEndRefused,
     HoldExtended,
     HoldFenced,
+    StockBackordered,
     StockDeducted,
     StockHeld,
     StockRefused,
@@ -68,6 +71,9 @@ DECIDE: Mapping[type[Record], Callable[[OrderLimits, View, Any, int], Sequence[R
     StockRefused: holding.stock_refused,
     StockDeducted: holding.stock_deducted,
     StockReleased: holding.stock_released,
+    StockBackordered: holding.stock_held,
+    BackorderConfirmed: holding.stock_deducted,
+    BackorderReleased: holding.stock_released,
     HoldExtended: holding.hold_extended,
     HoldFenced: holding.hold_fenced,
     HoldEndRefused: holding.hold_end_refused,

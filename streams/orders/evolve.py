@@ -148,6 +148,7 @@ def _paid(limits: OrderLimits, state: State, fact: OrderPaid, now_ms: int) -> No
             due_ms=now_ms + limits.step_timeout_ms,
             retries=0,
             paid_attempt=attempt_of(fact.order_no, fact.pay_no),
+            cause=None,
         ),
     )
 

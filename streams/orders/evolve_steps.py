@@ -18,7 +18,10 @@ from streams.orders.facts import (
     AttemptEnded,
     HoldAnswered,
     HoldDenied,
+    HoldReasked,
+    HoldRegained,
     HoldsReturned,
+    HoldUndone,
     OrderForgotten,
     PaymentsEnded,
     PaymentTaken,
@@ -90,6 +93,31 @@ def _step_retried(limits: OrderLimits, state: State, fact: StepRetried, now_ms: 
     if order.amendment is not None:
         due_ms = min(due_ms, order.amendment.expires_at_ms)
     state.put(fact.order_no, replace(order, retries=retries, due_ms=due_ms))
+
+
+def _hold_undone(_limits: OrderLimits, state: State, fact: HoldUndone, _now_ms: int) -> None:
+    order = present(state, Order, fact.order_no)
+    marks = with_mark(order.hold_marks, fact.index, HoldMark.CANCELLING)
+    state.put(fact.order_no, replace(order, hold_marks=marks))
+
+
+def _hold_reasked(limits: OrderLimits, state: State, fact: HoldReasked, now_ms: int) -> None:
+    order, index = present(state, Order, fact.order_no), fact.index
+    holds = (*order.holds[:index], fact.hold, *order.holds[index + 1 :])
+    marks = with_mark(order.hold_marks, index, HoldMark.ASKED)
+    _put_in_step(limits, state, replace(order, holds=holds, hold_marks=marks), now_ms)
+
+
+def _hold_regained(limits: OrderLimits, state: State, fact: HoldRegained, now_ms: int) -> None:
+    order = present(state, Order, fact.order_no)
+    marks = with_mark(order.hold_marks, fact.index, HoldMark.CONFIRMING)
+    _put_in_step(limits, state, replace(order, hold_marks=marks), now_ms)
+
+
+def _put_in_step(limits: OrderLimits, state: State, order: Order, now_ms: int) -> None:
+    """Keep a paid order that asks for something new: a parked one waits without a clock."""
+    due_ms = now_ms + limits.step_timeout_ms if order.status is OrderStatus.PAID else 0
+    state.put(order.order_no, replace(order, retries=0, due_ms=due_ms))
 
 
 def _timer_held(limits: OrderLimits, state: State, fact: TimerHeld, now_ms: int) -> None:
@@ -219,6 +247,9 @@ STEPS: Mapping[type[Record], Callable[[OrderLimits, State, Any, int], None]] = {
     HoldAnswered: _hold_answered,
     HoldDenied: _hold_denied,
     HoldsReturned: no_change,
+    HoldUndone: _hold_undone,
+    HoldReasked: _hold_reasked,
+    HoldRegained: _hold_regained,
     PaymentsEnded: no_change,
     AttemptEnded: _attempt_ended,
     PaymentTaken: _payment_taken,

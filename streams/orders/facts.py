@@ -36,6 +36,37 @@ class HoldsReturned(Record, frozen=True):
     trace_id: str
 
 
+class HoldUndone(Record, frozen=True):
+    """The hold at ``index`` is given back whatever became of it: the order is refunded.
+
+    ``is_sold``: it is known to be deducted.
+    """
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    index: int
+    hold: HoldRef
+    is_sold: bool
+    reason: str
+    trace_id: str
+
+
+class HoldReasked(Record, frozen=True):
+    """The hold at ``index`` is lost: the same units are asked for as ``hold``, under another id."""
+
+    order_no: str
+    index: int
+    hold: HoldRef
+
+
+class HoldRegained(Record, frozen=True):
+    """The hold at ``index`` that was asked for anew is held: its confirm is asked for."""
+
+    order_no: str
+    index: int
+
+
 class PaymentsEnded(Record, frozen=True):
     """The order takes no more money: the payments stage is told."""
 

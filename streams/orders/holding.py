@@ -1,7 +1,8 @@
 """The answers of the inventory stage: what each means by the mark of the hold it is about.
 
 An answer that nobody awaits has no effect: it repeats an earlier one, or the order has ended. The
-exception is StockHeld, which brings units: if nobody awaits them they are given back.
+exception is StockHeld, which brings units: if nobody awaits them they are given back. A hold over
+several warehouses, or with promised units, is answered by several facts at once: the first counts.
 
 A hold that an amend adds is not yet one of the order's: see ``amending``.
 """
@@ -11,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from schemas.inventory import (
+    BackorderConfirmed,
+    BackorderReleased,
     CancelHold,
     ConfirmHold,
     HoldEndRefused,
     HoldExtended,
     HoldFenced,
+    StockBackordered,
     StockDeducted,
     StockHeld,
     StockReason,
@@ -25,14 +29,14 @@ from schemas.inventory import (
 from schemas.order import HoldRef, OrderConfirmed, Refusal
 from schemas.record import Record
 from streams.kernel.stage import View
-from streams.orders import amending
+from streams.orders import amending, reholding
 from streams.orders.ending import cancel_answered, hold_lost_unpaid
 from streams.orders.facts import HoldAnswered, HoldDenied, HoldsReturned
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
 from streams.orders.placing import STOCK, hold_denied, hold_granted
 from streams.orders.reasons import ParkReason
-from streams.orders.refunding import hold_lost_paid, wanted_refund
+from streams.orders.refunding import wanted_refund
 from streams.orders.state import HoldMark, Order, OrderStatus, hold_index, with_mark
 
 _ASKED, _HELD, _CONFIRMING = HoldMark.ASKED, HoldMark.HELD, HoldMark.CONFIRMING
@@ -40,15 +44,18 @@ _CANCELLING, _RELEASED = HoldMark.CANCELLING, HoldMark.RELEASED
 _NOT_HELD = HoldMark.REFUSED + HoldMark.RELEASED
 _NOTHING = ""  # no mark: the order is not live, or the hold is none of its own
 
-HoldReply = StockHeld | StockRefused | StockDeducted | StockReleased | HoldFenced | HoldEndRefused
+Granted = StockHeld | StockBackordered
+Sold = StockDeducted | BackorderConfirmed
+Released = StockReleased | BackorderReleased
+HoldReply = Granted | Sold | Released | StockRefused | HoldFenced | HoldEndRefused
 
 
-def stock_held(
-    limits: OrderLimits, state: View, message: StockHeld, now_ms: int
-) -> Sequence[Record]:
+def stock_held(limits: OrderLimits, state: View, message: Granted, now_ms: int) -> Sequence[Record]:
     """Count the hold in, or give back what no order awaits (its order ended, or it had refused)."""
     order, index, mark = _find(state, message)
     if order is not None and mark == _ASKED:
+        if order.status is not OrderStatus.RESERVING:
+            return reholding.hold_regained(order, index)
         return hold_granted(limits, order, index, now_ms)
     if order is not None and index < 0:
         index, mark = amending.added(order, message.hold_id)
@@ -71,6 +78,8 @@ def stock_refused(
     if index < 0:
         return _added_lost(order, message.hold_id, _ASKED, message.reason, message.available)
     if mark == _ASKED:
+        if order.status is not OrderStatus.RESERVING:
+            return reholding.given_up(order, index)
         return hold_denied(order, index, message.reason, message.available)
     if mark == _CANCELLING:
         return cancel_answered(order, index, HoldMark.REFUSED)
@@ -78,7 +87,7 @@ def stock_refused(
 
 
 def stock_deducted(
-    _limits: OrderLimits, state: View, message: StockDeducted, _now_ms: int
+    _limits: OrderLimits, state: View, message: Sold, _now_ms: int
 ) -> Sequence[Record]:
     """Count the confirmed hold; the last one confirms the order."""
     order, index, mark = _find(state, message)
@@ -88,7 +97,7 @@ def stock_deducted(
 
 
 def stock_released(
-    _limits: OrderLimits, state: View, message: StockReleased, _now_ms: int
+    limits: OrderLimits, state: View, message: Released, _now_ms: int
 ) -> Sequence[Record]:
     """Take in that a cancelled hold is back; any other release means that the hold is lost."""
     order, index, mark = _find(state, message)
@@ -99,7 +108,7 @@ def stock_released(
     if mark == _CANCELLING:
         return cancel_answered(order, index, _RELEASED)
     if mark == _CONFIRMING:
-        return hold_lost_paid(order, index)
+        return reholding.hold_lost(limits, order, index)
     if mark != _HELD:
         return ()
     if order.status is OrderStatus.CREATED:
@@ -122,7 +131,7 @@ def hold_fenced(
 
 
 def hold_end_refused(
-    _limits: OrderLimits, state: View, message: HoldEndRefused, _now_ms: int
+    limits: OrderLimits, state: View, message: HoldEndRefused, _now_ms: int
 ) -> Sequence[Record]:
     """Take in that the hold had ended otherwise.
 
@@ -134,7 +143,9 @@ def hold_end_refused(
         return ()
     sold = message.reason == StockReason.ALREADY_CONFIRMED
     if mark == _CONFIRMING and message.command == ConfirmHold.__name__:
-        return _hold_confirmed(order, index) if sold else hold_lost_paid(order, index)
+        if sold:
+            return _hold_confirmed(order, index)
+        return reholding.hold_lost(limits, order, index)
     if mark == _CANCELLING and message.command == CancelHold.__name__:
         if not sold:
             return cancel_answered(order, index, _RELEASED)
@@ -168,7 +179,8 @@ def _added_lost(
 
 
 def _hold_confirmed(order: Order, index: int) -> Sequence[Record]:
-    if _CONFIRMING in with_mark(order.hold_marks, index, HoldMark.DEDUCTED):
+    marks = with_mark(order.hold_marks, index, HoldMark.DEDUCTED)
+    if _CONFIRMING in marks or _ASKED in marks:
         return (HoldAnswered(order.order_no, index, HoldMark.DEDUCTED),)
     version = order.version + 1
     confirmed = OrderConfirmed(

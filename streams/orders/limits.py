@@ -41,6 +41,10 @@ class OrderLimits:
     """Payment attempts of one order: enough for a client that switches channels, too few to flood a
     gateway."""
 
+    rehold_attempts: int = 3
+    """Tries for a hold that a paid order lost. One is enough, unless a stage is away for longer
+    than a hold lives, and then again."""
+
     refund_attempts: int = 5
     """Refund numbers tried for one refund before a human is needed."""
 

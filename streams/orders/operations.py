@@ -20,7 +20,7 @@ from streams.orders.ending import cancelled, cancelling, completed
 from streams.orders.facts import RefundReasked, StepAsked
 from streams.orders.limits import OrderLimits
 from streams.orders.reasons import OrderReason, ParkReason
-from streams.orders.refunding import refund_done, refund_rest, refund_with_holds
+from streams.orders.refunding import refund_done, refund_rest, refund_undone
 from streams.orders.state import FINISHED, FinishedOrder, Order, OrderStatus, pay_no, refund_no
 
 
@@ -186,9 +186,7 @@ _EFFECTS: Mapping[Effect, Callable[[Order, str], Sequence[Record]]] = {
     Effect.CANCELLED: lambda order, _reason: (cancelled(order, order.version + 1),),
     Effect.COMPLETE: lambda order, _reason: (completed(order, order.version + 1),),
     Effect.REFUND: lambda order, reason: (refund_rest(order, order.version + 1, reason),),
-    Effect.REFUND_WITH_HOLDS: lambda order, reason: refund_with_holds(
-        order, order.version + 1, reason
-    ),
+    Effect.REFUND_WITH_HOLDS: lambda order, reason: refund_undone(order, order.version + 1, reason),
     Effect.REFUND_DONE: lambda order, _reason: (
         refund_done(order, order.version + 1, _last_number(order)),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.order import OrderPaid, PayOrder
+from schemas.order import CancelCause, OrderPaid, PayOrder
 from schemas.payment import PaymentClosed, PaymentFailed, PaymentRefused, PaymentSucceeded
 from schemas.record import Record
 from streams.kernel.stage import View
@@ -59,7 +59,9 @@ def payment_succeeded(
        CANCELLING order was accepted before the close;
     3. amount or currency differ: parked, for a human has to look at it.
 
-    Money ends an amend that is under way: the order is paid as it was.
+    An order that is expiring, and was not given up by anybody, still waits: its holds are on their
+    way back, so their confirms are refused and they are held anew (``reholding``). Money ends an
+    amend that is under way: the order is paid as it was.
     """
     order_no = message.order_no
     order = find(state, order_no)
@@ -68,7 +70,7 @@ def payment_succeeded(
     attempt = attempt_of(order_no, message.pay_no)
     if attempt and attempt == order.paid_attempt:
         return ()
-    if not isinstance(order, Order) or order.status is not _CREATED:
+    if not isinstance(order, Order) or not _awaits_money(order):
         return surplus.taken(state, message, order.user_id)
     if not order.void_attempts < attempt <= order.attempts:
         return surplus.taken(state, message, order.user_id)
@@ -90,6 +92,12 @@ def payment_succeeded(
     if order.amendment is None:
         return (paid,)
     return (*amending.given_up(order, OrderReason.ALREADY_PAID), paid)
+
+
+def _awaits_money(order: Order) -> bool:
+    if order.status is OrderStatus.CANCELLING:
+        return order.cause is not CancelCause.REQUESTED
+    return order.status is _CREATED
 
 
 def payment_failed(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schemas import topics
-from schemas.inventory import CancelHold, ConfirmHold, TryHold
+from schemas.inventory import CancelHold, ConfirmHold, ReturnStock, TryHold
 from schemas.order import (
     HoldRef,
     OrderAmended,
@@ -41,7 +41,10 @@ from streams.orders.facts import (
     AttemptEnded,
     HoldAnswered,
     HoldDenied,
+    HoldReasked,
+    HoldRegained,
     HoldsReturned,
+    HoldUndone,
     OrderForgotten,
     PaymentsEnded,
     PaymentTaken,
@@ -132,6 +135,30 @@ def _refunding(_limits: OrderLimits, _state: View, fact: OrderRefunding) -> Outp
 def _holds_returned(_limits: OrderLimits, _state: View, fact: HoldsReturned) -> Outputs:
     order_no, shop_id, trace_id = fact.order_no, fact.shop_id, fact.trace_id
     return [_cancel_hold(order_no, shop_id, hold, fact.reason, trace_id) for hold in fact.holds]
+
+
+def _hold_undone(_limits: OrderLimits, _state: View, fact: HoldUndone) -> Outputs:
+    sku = fact.hold.resource_id
+    undo = ReturnStock(
+        hold_id=fact.hold.hold_id,
+        order_no=fact.order_no,
+        shop_id=fact.shop_id,
+        user_id=fact.user_id,
+        sku_id=int(sku),
+        qty=fact.hold.amount if fact.is_sold else 0,
+        reason=fact.reason,
+        trace_id=fact.trace_id,
+    )
+    return (Output(_INVENTORY, sku, undo),)
+
+
+def _hold_reasked(limits: OrderLimits, state: View, fact: HoldReasked) -> Outputs:
+    return (_try_hold(limits, _live(state, fact.order_no), fact.hold),)
+
+
+def _hold_regained(_limits: OrderLimits, state: View, fact: HoldRegained) -> Outputs:
+    order = _live(state, fact.order_no)
+    return (_confirm_hold(order, order.holds[fact.index]),)
 
 
 def _payments_ended(_limits: OrderLimits, _state: View, fact: PaymentsEnded) -> Outputs:
@@ -225,6 +252,7 @@ def _try_hold(limits: OrderLimits, order: OrderPlaced | Order, hold: HoldRef) ->
         qty=hold.amount,
         ttl_ms=limits.hold_ttl_ms,
         trace_id=order.trace_id,
+        terms=hold.terms,
     )
     return Output(_INVENTORY, sku, ask)
 
@@ -298,6 +326,9 @@ REACT: Mapping[type[Record], Callable[[OrderLimits, View, Any], Outputs]] = {
     HoldAnswered: _silent,
     HoldDenied: _silent,
     HoldsReturned: _holds_returned,
+    HoldUndone: _hold_undone,
+    HoldReasked: _hold_reasked,
+    HoldRegained: _hold_regained,
     PaymentsEnded: _payments_ended,
     AttemptEnded: _silent,
     PaymentTaken: _silent,

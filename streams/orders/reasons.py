@@ -58,6 +58,9 @@ TIMEOUT = "TIMEOUT"
 HOLD_LOST = "HOLD_LOST"
 """Reason of a refund: the goods were no longer held when they were to be sold."""
 
+REFUNDED = "REFUNDED"
+"""Reason of undoing the holds of an order that is refunded before they are confirmed."""
+
 SURPLUS = "SURPLUS"
 """Reason of the refund of money that no order needs."""
 

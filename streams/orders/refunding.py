@@ -11,8 +11,7 @@ from streams.kernel.stage import View
 from streams.orders import surplus
 from streams.orders.commands import owned, refused, ruled
 from streams.orders.facts import (
-    HoldAnswered,
-    HoldsReturned,
+    HoldUndone,
     RefundDelayed,
     RefundReasked,
     RefundWanted,
@@ -20,7 +19,7 @@ from streams.orders.facts import (
 )
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
-from streams.orders.reasons import HOLD_LOST, OrderReason, ParkReason
+from streams.orders.reasons import HOLD_LOST, REFUNDED, OrderReason, ParkReason
 from streams.orders.sold import lines_of, revived
 from streams.orders.state import (
     HoldMark,
@@ -28,16 +27,14 @@ from streams.orders.state import (
     OrderStatus,
     RefundPart,
     attempt_of,
-    marked,
     pay_no,
     refund_attempt_of,
     refund_no,
     under_way,
-    with_mark,
 )
 from streams.orders.units import asked, cost_fen, exceeds, listed, to_refund
 
-_CONFIRMING = HoldMark.CONFIRMING
+_UNDO = HoldMark.ASKED + HoldMark.HELD + HoldMark.CONFIRMING + HoldMark.DEDUCTED
 _REFUND_STEPS = (OrderStatus.REFUNDING, OrderStatus.PARKED)
 
 
@@ -94,32 +91,33 @@ def refund_rest(order: Order, version: int, reason: str) -> Record:
     return _refunding(order, version, part, reason, order.trace_id)
 
 
-def refund_with_holds(order: Order, version: int, reason: str) -> Sequence[Record]:
-    """Refund an order that is not confirmed, and give back whatever it may still hold."""
-    order_no, shop_id, trace_id = order.order_no, order.shop_id, order.trace_id
-    refunding = _refunding(order, version, _whole(order), reason, trace_id)
-    holds = marked(order, order.hold_marks, HoldMark.HELD + _CONFIRMING)
-    if not holds:
-        return (refunding,)
-    return (refunding, HoldsReturned(order_no, shop_id, holds, "REFUNDED", trace_id))
+def refund_undone(order: Order, version: int, reason: str, lost: int = -1) -> Sequence[Record]:
+    """Refund an order that is not confirmed, and undo its holds, all but the one at ``lost``.
 
-
-def hold_lost_paid(order: Order, index: int) -> Sequence[Record]:
-    """Refund a paid order because its hold at ``index`` is gone; give the others back.
-
-    A hold whose confirm arrived before the cancel stays deducted: its units left the stock.
+    Those that are confirmed by now, or while the question is on its way, come back to stock: a
+    refunded order keeps no goods.
     """
-    order_no, shop_id, trace_id = order.order_no, order.shop_id, order.trace_id
-    reason = order.reason if order.refund_wanted else HOLD_LOST
-    facts: list[Record] = [
-        HoldAnswered(order_no, index, HoldMark.RELEASED),
-        _refunding(order, order.version + 1, _whole(order), reason, trace_id),
+    order_no, shop_id, user_id = order.order_no, order.shop_id, order.user_id
+    undone = [
+        HoldUndone(
+            order_no=order_no,
+            shop_id=shop_id,
+            user_id=user_id,
+            index=index,
+            hold=hold,
+            is_sold=mark == HoldMark.DEDUCTED,
+            reason=HOLD_LOST if lost >= 0 else REFUNDED,
+            trace_id=order.trace_id,
+        )
+        for index, (hold, mark) in enumerate(zip(order.holds, order.hold_marks, strict=True))
+        if index != lost and mark in _UNDO
     ]
-    marks = with_mark(order.hold_marks, index, HoldMark.RELEASED)
-    holds = marked(order, marks, _CONFIRMING)
-    if holds:
-        facts.append(HoldsReturned(order_no, shop_id, holds, HOLD_LOST, trace_id))
-    return facts
+    return (_refunding(order, version, _whole(order), reason, order.trace_id), *undone)
+
+
+def wants_it_all(order: Order) -> bool:
+    """Tell whether a refund of the whole payment waits for the holds."""
+    return order.refund_wanted and under_way(order).amount_fen >= order.total_fen
 
 
 def wanted_refund(order: Order, version: int) -> OrderRefunding:
@@ -129,9 +127,9 @@ def wanted_refund(order: Order, version: int) -> OrderRefunding:
 
 def confirm_unanswered(order: Order) -> Sequence[Record]:
     """Stop a paid order whose holds nobody confirms; a refund of it all need not wait for them."""
-    if not order.refund_wanted or under_way(order).amount_fen < order.total_fen:
+    if not wants_it_all(order):
         return (parked(order, ParkReason.CONFIRM_UNANSWERED),)
-    return refund_with_holds(order, order.version + 1, order.reason)
+    return refund_undone(order, order.version + 1, order.reason)
 
 
 def refund_succeeded(

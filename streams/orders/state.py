@@ -87,6 +87,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus | None, type[Record]], OrderStatus] = {
     (_S.SHIPPED, OrderCompleted): _S.COMPLETED,
     (_S.SHIPPED, OrderRefunding): _S.REFUNDING,
     (_S.COMPLETED, OrderRefunding): _S.REFUNDING,
+    (_S.CANCELLING, OrderPaid): _S.PAID,  # expiring when the money came: it is held anew
     (_S.CANCELLING, OrderCancelled): _S.CANCELLED,
     (_S.CANCELLING, OrderExpired): _S.EXPIRED,
     (_S.CANCELLING, OrderParked): _S.PARKED,

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     UNKNOWN_HOLD = "UNKNOWN_HOLD"  # never tried, or ended longer ago than it is remembered
     UNKNOWN_RESOURCE = "UNKNOWN_RESOURCE"
     INSUFFICIENT = "INSUFFICIENT"
+    OVER_LIMIT = "OVER_LIMIT"  # there is enough, but not for this one asker
     EXCEEDS_HOLD = "EXCEEDS_HOLD"  # a confirm asks for more than is held
     BELOW_HELD = "BELOW_HELD"  # a correction would leave less than is held
     NOT_DUE = "NOT_DUE"  # the timer came too early

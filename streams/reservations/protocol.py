@@ -219,6 +219,19 @@ def change_capacity(resource: Resource | None, delta: int) -> Changed | Refused:
     return Changed(version + 1, on_hand + delta, held, delta, 0)
 
 
+def set_capacity(resource: Resource, on_hand: int) -> Changed | Refused:
+    """Ask to have ``on_hand`` units, whatever there were; none more or less is a change, too.
+
+    Guards: INVALID_AMOUNT (negative, or beyond ``AMOUNT_MAX``); BELOW_HELD, with what could be
+    taken away.
+    """
+    if not 0 <= on_hand <= AMOUNT_MAX:
+        return _INVALID_AMOUNT
+    if on_hand < resource.held:
+        return Refused(Reason.BELOW_HELD, resource.available)
+    return Changed(resource.version + 1, on_hand, resource.held, on_hand - resource.on_hand, 0)
+
+
 def _phase_at(hold: Hold, now_ms: int) -> Phase:
     phase = hold.phase
     return _EXPIRED if phase == _HELD and hold.due_ms <= now_ms else phase

@@ -94,6 +94,7 @@ class Auditor:
         self.stock.settle(findings)
         crossing.judge_now(self.orders, self.payments, findings)
         if final:
+            self.stock.settle_at_rest(findings)
             self.orders.settle(findings, expected)
             self.payments.settle(findings)
             crossing.judge_at_rest(self.orders, self.stock, self.payments, findings)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from topologies.audit.laws import NOWHERE, Findings, Law
 from topologies.audit.orders import ENDED_UNPAID, PAID, Order, OrderBook
 from topologies.audit.payments import PaymentBook, Payments
-from topologies.audit.stock import DEDUCTED, OPEN, Hold, StockBook
+from topologies.audit.stock import OPEN, Hold, StockBook
 
 Owed: TypeAlias = Mapping[str, int]
 """Order -> fen of surplus money that a human has yet to give back."""
@@ -39,17 +39,18 @@ def judge_at_rest(
             units.update(dict(order.units))
         elif order.last == "OrderParked":  # in the air: what it took counts as it is
             for hold in stock.by_order.get(order_no, ()):
-                units[hold.sku_id] += hold.qty if hold.end == DEDUCTED else 0
+                units[hold.sku_id] += hold.taken
         _holds_at_rest(order_no, order, stock.by_order.get(order_no, ()), findings)
         kept_fen = _kept_fen(order_no, payments, owed)
         _money_at_rest(order_no, order, payments.orders.get(order_no), kept_fen, findings)
-    for sku_id in units.keys() | stock.sold.keys():
-        if units[sku_id] != stock.sold[sku_id]:
+    for sku_id in units.keys() | stock.sold.keys() | stock.owed.keys():
+        sold = stock.sold[sku_id] + stock.owed[sku_id]
+        if units[sku_id] != sold:
             findings.broken(
                 Law.SOLD_UNITS,
                 f"sku {sku_id}",
-                f"{units[sku_id]} units of confirmed orders deducted",
-                str(stock.sold[sku_id]),
+                f"{units[sku_id]} units of confirmed orders sold or owed",
+                str(sold),
                 stock.last_sale.get(sku_id, NOWHERE),
             )
     for order_no, holds in stock.by_order.items():
@@ -72,8 +73,8 @@ def _holds_at_rest(
         findings.broken(Law.HOLD_OPEN, order_no, expected, found, open_hold.at)
     deducted: Counter[int] = Counter()
     for hold in holds:
-        if hold.end == DEDUCTED:
-            deducted[hold.sku_id] += hold.qty
+        if hold.taken:
+            deducted[hold.sku_id] += hold.taken
     if order.last == "OrderParked" and not order.confirmed:
         return  # a human has yet to decide what becomes of its goods
     expected_units = dict(order.units) if order.last in PAID or order.confirmed else {}

@@ -22,13 +22,22 @@ class Law(StrEnum):
     STOCK_BOUNDS = "stock-bounds"  # on_hand >= held >= 0
     STOCK_DELTA = "stock-delta"  # each kind of movement moves what its name says, by its qty
     STOCK_SUM = "stock-sum"  # the sum of all deltas is what is there; open holds are what is held
+    TRANSFER_SUM = "transfer-sum"  # final: what one warehouse gives the other gets
     HOLD_BEGINS_ONCE = "hold-begins-once"
+    HOLD_SHARES = "hold-shares"  # what warehouses hold and what is promised is what was asked for
     HOLD_ENDS_ONCE = "hold-ends-once"  # a hold that began is deducted or released, never both
+    HOLD_RETURNED = "hold-returned"  # only sold units come back, and once
     HOLD_FENCED = "hold-fenced"  # a hold cancelled before its try never begins
     HOLD_OF_ORDER = "hold-of-order"  # final: whoever holds stock is an order that was placed
     HOLD_OPEN = "hold-open"  # final: an order at its end holds nothing
     HOLD_DEDUCTED = "hold-deducted"  # final: a paid order's goods are deducted, all and only they
-    SOLD_UNITS = "sold-units"  # final: units deducted = units of confirmed orders, per sku
+    SOLD_UNITS = "sold-units"  # final: units sold or owed = units of confirmed orders, per sku
+    BACKORDER_BALANCE = "backorder-balance"  # promised units after a fact = before + what it says
+    BACKORDER_CAP = "backorder-cap"  # never more units are promised than the sku's cap
+    BACKORDER_FIRST = "backorder-first"  # nobody takes stock while units are promised to others
+    BUYER_LIMIT = (
+        "buyer-limit"  # a buyer's units add up, and a hold never takes them past the limit
+    )
     NO_OVERSELL = "no-oversell"  # sold <= received + adjusted, per sku
 
     ORDER_VERSION = "order-version"  # 1, 2, 3 ... per order; a refusal repeats the version

@@ -28,7 +28,7 @@ MAY_FOLLOW: Final[dict[str, tuple[str, ...]]] = {
     "OrderShipped": ("OrderCompleted", "OrderRefunding"),
     "OrderCompleted": ("OrderRefunding",),
     "OrderRejected": (),
-    "OrderCancelling": ("OrderCancelled", "OrderExpired", "OrderParked"),
+    "OrderCancelling": ("OrderCancelled", "OrderExpired", "OrderPaid", "OrderParked"),
     "OrderCancelled": (),
     "OrderExpired": (),
     "OrderRefunding": ("OrderPartlyRefunded", "OrderRefunded", "OrderParked"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from schemas.inventory import Allocation, HoldTerms, Shortage
 from schemas.order import (
     AmendOrder,
     AmendOrderIntent,
@@ -22,6 +23,7 @@ from streams.admission.placing import (
     MAX_KEY_LENGTH,
     MAX_LINES,
     MAX_QTY,
+    MAX_WAREHOUSES,
 )
 from streams.kernel.errors import InvalidMessage
 from streams.kernel.stage import Output
@@ -287,3 +289,51 @@ def test_an_amend_that_is_wrong_is_refused_like_a_placement(
     change: dict[str, object], expected: list[tuple[ProblemCode, str]]
 ) -> None:
     assert problems(replace(AMEND, **change)) == expected
+
+
+NEAR = HoldTerms(Allocation.NEAREST, Shortage.BACKORDER, ("W2", "W1"))
+
+
+def on_terms(*terms: HoldTerms | None) -> PlaceOrderIntent:
+    """The intent with terms for its lines of skus 2, 1 and 2."""
+    lines = tuple(replace(line, terms=t) for line, t in zip(INTENT.lines, terms, strict=True))
+    return replace(INTENT, lines=lines)
+
+
+def test_the_terms_of_a_line_are_those_of_its_hold() -> None:
+    message = admit(on_terms(NEAR, None, NEAR), PRICES, NOW_MS).message
+
+    assert isinstance(message, PlaceOrder)
+    assert message.holds == (
+        HoldRef(f"{ORDER_NO}/2", "stock", "2", 3, NEAR),
+        HoldRef(f"{ORDER_NO}/1", "stock", "1", 3),
+    )
+
+
+def test_lines_of_one_sku_must_have_the_same_terms() -> None:
+    assert problems(on_terms(NEAR, None, None)) == [("BAD_TERMS", "lines[2].terms")]
+
+
+def test_preferred_warehouses_are_few_and_well_formed() -> None:
+    bad = replace(NEAR, warehouses=("a/b",))
+    many = replace(NEAR, warehouses=("W",) * (MAX_WAREHOUSES + 1))
+    for terms in (bad, many):
+        assert problems(on_terms(None, terms, None)) == [("BAD_TERMS", "lines[1].terms.warehouses")]
+
+
+def test_another_hold_on_other_terms_is_another_body() -> None:
+    found = {
+        admit(intent, PRICES, NOW_MS).message.fingerprint  # type: ignore[attr-defined]  # PlaceOrder
+        for intent in (
+            INTENT,
+            on_terms(None, NEAR, None),
+            on_terms(NEAR, None, NEAR),
+            on_terms(None, replace(NEAR, warehouses=()), None),
+        )
+    }
+    assert len(found) == 4
+
+
+def test_a_part_of_a_line_is_not_sold() -> None:
+    partial = replace(NEAR, shortage=Shortage.PARTIAL)
+    assert problems(on_terms(None, partial, None)) == [("BAD_TERMS", "lines[1].terms.shortage")]

@@ -1,11 +1,19 @@
-"""What a client may ask of its order, and what changes stock from outside."""
+"""What a client may ask of its order, and what an operator may do to stock."""
 
 from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
 
-from schemas.inventory import AdjustStock, Restock, TryHold
+from schemas.inventory import (
+    AdjustStock,
+    CountStock,
+    ExtendHold,
+    Restock,
+    SetStockRules,
+    TransferStock,
+    TryHold,
+)
 from schemas.order import (
     CancelOrder,
     CompleteOrder,
@@ -19,7 +27,7 @@ from schemas.order import (
 from schemas.record import Record
 from schemas.topics import INVENTORY_COMMANDS, INVENTORY_INTENTS, ORDER_COMMANDS, ORDER_INTENTS
 from streams.admission import InvalidIntent, ProblemCode, admit, derive_trace_id
-from streams.admission.entries import MAX_ENTRY_QTY, MAX_REF_LENGTH
+from streams.admission.entries import MAX_ENTRY_QTY, MAX_EXTENSION_MS, MAX_REF_LENGTH
 from streams.admission.fields import MAX_REASON_LENGTH
 from streams.admission.placing import MAX_KEY_LENGTH, MAX_LINES
 from streams.admission.requests import MAX_NAME_LENGTH
@@ -44,8 +52,12 @@ SHIP = ShipOrder(NO, 7, "SF1", "SF", (SkuUnits(5, 1),), TRACE)
 OPERATE = OperateOrder(NO, 7, "li.wei", OperatorAction.RETRY, "the warehouse is back", TRACE)
 RESTOCK = Restock("D-1", 7, 5, "W1", 100, TRACE)
 ADJUST = AdjustStock("D-2", 7, 5, "W1", -3, "stock-take", TRACE)
+TRANSFER = TransferStock("D-3", 7, 5, "W1", "W2", 4, "ada", TRACE)
+COUNT = CountStock("D-4", 7, 5, "W1", 0, "ada", TRACE)
+RULES = SetStockRules("D-5", 7, 5, 2, 0, "ada", TRACE)
+EXTEND = ExtendHold(f"{NO}/5", NO, 7, 5, 60_000, TRACE, "ada")
 REQUESTS = [PAY, CANCEL, COMPLETE, REFUND, PART, SHIP, OPERATE]
-ENTRIES = [RESTOCK, ADJUST]
+ENTRIES = [RESTOCK, ADJUST, TRANSFER, COUNT, RULES, EXTEND]
 
 
 def problems(message: Record) -> list[tuple[ProblemCode, str]]:
@@ -74,7 +86,7 @@ def test_a_request_without_a_trace_gets_that_of_its_order(request_: Record) -> N
 def test_entries_without_a_trace_get_one_each() -> None:
     bare = [replace(entry, trace_id="") for entry in (*ENTRIES, replace(RESTOCK, ref="D-3"))]
     traces = {admit(entry, NoPrices(), 0).message.trace_id for entry in bare}  # type: ignore[attr-defined]  # both kinds have one
-    assert len(traces) == 3
+    assert len(traces) == len(bare)
     assert all(len(trace) == 32 for trace in traces)
 
 
@@ -124,6 +136,23 @@ def test_entries_without_a_trace_get_one_each() -> None:
         (
             replace(ADJUST, ref="", sku_id=-1, delta=0),
             [("BAD_ENTRY", "ref"), ("BAD_ENTRY", "sku_id"), ("BAD_ENTRY", "delta")],
+        ),
+        (replace(TRANSFER, qty=0), [("BAD_ENTRY", "qty")]),
+        (replace(TRANSFER, to_warehouse_id="W1"), [("BAD_ENTRY", "to_warehouse_id")]),
+        (replace(TRANSFER, from_warehouse_id=""), [("BAD_ENTRY", "from_warehouse_id")]),
+        (replace(TRANSFER, operator=""), [("BAD_ENTRY", "operator")]),
+        (replace(COUNT, counted=-1), [("BAD_ENTRY", "counted")]),
+        (replace(COUNT, operator="a\nb"), [("BAD_ENTRY", "operator")]),
+        (
+            replace(RULES, buyer_limit=-1, backorder_cap=-1),
+            [("BAD_ENTRY", "buyer_limit"), ("BAD_ENTRY", "backorder_cap")],
+        ),
+        (replace(EXTEND, hold_id=""), [("BAD_ENTRY", "hold_id")]),
+        (replace(EXTEND, ttl_ms=0), [("BAD_ENTRY", "ttl_ms")]),
+        (replace(EXTEND, ttl_ms=MAX_EXTENSION_MS + 1), [("BAD_ENTRY", "ttl_ms")]),
+        (
+            replace(EXTEND, order_no="X", operator="", trace_id="1"),
+            [("BAD_ORDER_NO", "order_no"), ("BAD_ENTRY", "operator"), ("BAD_TRACE", "trace_id")],
         ),
         (TryHold("h", NO, 1, 1, 1, 1, 1, TRACE), [("NOT_AN_INTENT", "record")]),
     ],

@@ -9,6 +9,7 @@ from topologies.audit.auditor import Auditor, Verdict
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SHOP, USER, SKU, OTHER_SKU, WAREHOUSE = 1, 7, 1001, 1002, "east"
+SCARCE, OTHER_PLACE = 1003, "west"
 
 
 class History:
@@ -17,7 +18,8 @@ class History:
     def __init__(self) -> None:
         self.facts: list[tuple[str, str, dict[str, Any]]] = []
         self._versions: Counter[tuple[str, Any]] = Counter()
-        self._stock: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+        self._stock: defaultdict[Any, list[int]] = defaultdict(lambda: [0, 0])
+        self._backordered: Counter[int] = Counter()
         self._holds: dict[str, tuple[str, int, int]] = {}
         self._orders: dict[str, dict[str, Any]] = {}
         self._surplus: dict[str, str] = {}
@@ -62,6 +64,72 @@ class History:
         _, qty, sku = self._holds[hold_id]
         self._movement("StockReleased", sku, 0, -qty, **self._hold(hold_id), cause="CANCELLED")
 
+    def returned(self, hold_id: str, qty: int | None = None) -> None:
+        order_no, held, sku = self._holds[hold_id]
+        qty = held if qty is None else qty
+        fields: dict[str, Any] = {"hold_id": hold_id, "order_no": order_no, "qty": qty}
+        self._movement("StockReturned", sku, qty, 0, **fields, reason="HOLD_LOST")
+
+    def counted(self, delta: int, sku: int = SKU) -> None:
+        self._movement("StockCounted", sku, delta, 0, ref=f"take-{len(self.facts)}", operator="ada")
+
+    def transferred(self, qty: int, sku: int = SKU, ref: str = "") -> None:
+        ref = ref or f"transfer-{len(self.facts)}"
+        for place, other, delta in ((WAREHOUSE, OTHER_PLACE, -qty), (OTHER_PLACE, WAREHOUSE, qty)):
+            fields = {"ref": ref, "operator": "ada", "other_warehouse_id": other}
+            self._movement("StockTransferred", sku, delta, 0, place, **fields)
+
+    def share(
+        self, name: str, hold_id: str, order_no: str, qty: int, place: str, asked: int
+    ) -> None:
+        """Add what one warehouse does for a hold over several."""
+        fields: dict[str, Any] = {"hold_id": hold_id, "order_no": order_no, "qty": qty}
+        if name == "StockHeld":
+            why = {"allocation": "NEAREST", "passed_over": [], "asked": asked, "qty": asked}
+            self._movement(name, SKU, 0, qty, place, **fields, allocated=why, expires_at_ms=9)
+        else:
+            self._movement(name, SKU, -qty, -qty, place, **fields)
+
+    def share_of_scarce(self, hold_id: str, order_no: str, qty: int, asked: int) -> None:
+        why = {"allocation": "SINGLE_FIRST", "passed_over": [], "asked": asked, "qty": asked}
+        fields: dict[str, Any] = {"hold_id": hold_id, "order_no": order_no, "qty": qty}
+        self._movement("StockHeld", SCARCE, 0, qty, **fields, allocated=why, expires_at_ms=9)
+
+    def promised(self, hold_id: str, order_no: str, qty: int, asked: int, cap: int = 9) -> None:
+        self._holds[hold_id] = (order_no, asked, SCARCE)
+        self._backordered[SCARCE] += qty
+        self._promise("StockBackordered", hold_id, qty, asked=asked, cap=cap, expires_at_ms=9)
+
+    def served(self, hold_id: str, qty: int, *, owed: bool) -> None:
+        order_no, _, sku = self._holds[hold_id]
+        self._backordered[sku] -= qty
+        on_hand, held = (-qty, 0) if owed else (0, qty)
+        fields: dict[str, Any] = {
+            "hold_id": hold_id,
+            "order_no": order_no,
+            "qty": qty,
+            "owed": owed,
+        }
+        backordered = self._backordered[sku]
+        self._movement("BackorderServed", sku, on_hand, held, **fields, backordered=backordered)
+
+    def owed(self, hold_id: str, qty: int) -> None:
+        self._promise("BackorderConfirmed", hold_id, qty)
+
+    def promise_released(self, hold_id: str, qty: int) -> None:
+        self._backordered[SCARCE] -= qty
+        self._promise("BackorderReleased", hold_id, qty, cause="CANCELLED")
+
+    def _promise(self, name: str, hold_id: str, qty: int, **fields: Any) -> None:
+        key = {"sku_id": SCARCE, "shop_id": SHOP, "hold_id": hold_id, "qty": qty}
+        more = {"order_no": self._holds[hold_id][0], "backordered": self._backordered[SCARCE]}
+        self.facts.append(("inventory.events", name, key | more | fields))
+
+    def buyer(self, units: int, delta: int, limit: int = 3, hold_id: str = "HA") -> None:
+        fact = {"sku_id": SKU, "shop_id": SHOP, "user_id": USER, "hold_id": hold_id}
+        more = {"order_no": "A", "limit": limit, "units": units, "delta": delta}
+        self.facts.append(("inventory.events", "BuyerCounted", fact | more))
+
     def fenced(self, hold_id: str, order_no: str) -> None:
         fact = {"sku_id": SKU, "shop_id": SHOP, "hold_id": hold_id, "order_no": order_no}
         self.facts.append(("inventory.events", "HoldFenced", fact))
@@ -70,14 +138,22 @@ class History:
         order_no, qty, _ = self._holds[hold_id]
         return {"hold_id": hold_id, "order_no": order_no, "qty": qty}
 
-    def _movement(self, name: str, sku: int, on_hand: int, held: int, **fields: Any) -> None:
-        stock = self._stock[sku]
+    def _movement(
+        self,
+        name: str,
+        sku: int,
+        on_hand: int,
+        held: int,
+        place: str = WAREHOUSE,
+        **fields: Any,
+    ) -> None:
+        stock = self._stock[sku, place]
         stock[0] += on_hand
         stock[1] += held
         fact = {
             "sku_id": sku,
-            "warehouse_id": WAREHOUSE,
-            "version": self._next("stock", sku),
+            "warehouse_id": place,
+            "version": self._next("stock", (sku, place)),
             "shop_id": SHOP,
             "on_hand": stock[0],
             "held": stock[1],

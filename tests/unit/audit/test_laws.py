@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
+from tests.unit.audit.breaking import FINAL, NOW, Break, both, lost_version, rename, unlawful
 from tests.unit.audit.history import OTHER_SKU, SKU, History, judge, lawful
+from tests.unit.audit.test_deep_stock import CASES as STOCK_CASES
 from topologies.audit.laws import Law
-
-Break = Callable[[History], None]
-
-
-def unlawful(law: Law, break_: Break, final: bool = True, id_: str = "") -> object:
-    return pytest.param(law, break_, final, id=f"{law}-{id_}" if id_ else str(law))
-
-
-def both(*breaks: Break) -> Break:
-    def apply(history: History) -> None:
-        for one in breaks:
-            one(history)
-
-    return apply
-
-
-def lost_version(name: str, field: str = "version", by: int = 1) -> Break:
-    def apply(history: History) -> None:
-        fact = history.facts[history.find(name)][2]
-        fact[field] += by
-
-    return apply
-
-
-NOW, FINAL = False, True
 
 CASES = [
     # --- stock
@@ -310,12 +285,6 @@ CASES = [
 ]
 
 
-def rename(history: History, to: str, name: str | None = None) -> None:
-    at = len(history.facts) - 1 if name is None else history.find(name)
-    topic, _, fact = history.facts[at]
-    history.facts[at] = (topic, to, fact)
-
-
 def units(qty: int, sku: int = SKU) -> list[dict[str, int]]:
     return [{"sku_id": sku, "qty": qty}]
 
@@ -366,6 +335,7 @@ def test_a_refund_given_back_by_hand_may_be_settled_by_its_ticket() -> None:
 
 def test_every_law_has_a_history_that_breaks_it() -> None:
     elsewhere = {Law.CAUSE, Law.ORDER_LOST}  # test_auditor.py
+    elsewhere |= {case.values[0] for case in STOCK_CASES}  # type: ignore[attr-defined]
     assert {case.values[0] for case in CASES} | elsewhere == set(Law)  # type: ignore[attr-defined]
 
 

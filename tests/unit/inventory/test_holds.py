@@ -10,10 +10,8 @@ from schemas.inventory import (
     HoldExtended,
     HoldFenced,
     ReleaseCause,
-    StockDeducted,
     StockReason,
     StockRefused,
-    StockReleased,
 )
 from schemas.record import Record
 from streams.inventory.state import StockHold
@@ -30,24 +28,17 @@ from tests.unit.inventory.warehouse import (
     Warehouse,
     cancel,
     confirm,
+    deducted,
     extend,
     held,
+    refused,
+    released,
     restock,
     stocked,
     try_,
 )
 
-DEDUCTED = StockDeducted(SKU, "east", 3, SHOP, "h1", "o1", 3, 7, 0, -3, -3, TRACE)
-
-
-def released(cause: ReleaseCause) -> StockReleased:
-    return StockReleased(SKU, "east", 3, SHOP, "h1", "o1", 3, cause, 10, 0, 0, -3, TRACE)
-
-
-def refused(
-    reason: StockReason, available: int = 0, qty: int = 3, sku_id: int = SKU, shop_id: int = SHOP
-) -> StockRefused:
-    return StockRefused(sku_id, shop_id, "h1", "o1", qty, available, reason, TRACE)
+DEDUCTED = deducted()
 
 
 def end_refused(command: str, reason: StockReason, order_no: str = "o1") -> HoldEndRefused:
@@ -216,7 +207,7 @@ def test_a_cancel_gives_the_units_back() -> None:
     warehouse.send(try_(3))
     warehouse.forget_what_was_said()
     warehouse.send(cancel())
-    fact = released(ReleaseCause.CANCELLED)
+    fact = released(cause=ReleaseCause.CANCELLED)
     assert said(warehouse) == ([fact], [fact])
     assert warehouse.stock() == (3, 10, 0)
 
@@ -226,7 +217,7 @@ def test_a_repeated_cancel_is_answered_again_but_moves_and_publishes_nothing() -
     warehouse.send(try_(3), cancel(), try_(2, hold_id="h2", order_no="o2"))
     warehouse.forget_what_was_said()
     warehouse.send(cancel())
-    assert said(warehouse) == ([], [released(ReleaseCause.CANCELLED)])
+    assert said(warehouse) == ([], [released(cause=ReleaseCause.CANCELLED)])
     assert warehouse.stock() == (4, 10, 2)
 
 
@@ -277,7 +268,7 @@ def test_an_extended_hold_lives_from_now() -> None:
     assert said(warehouse) == ([fact], [fact])
     assert warehouse.wait(TTL_MS - 1) == []
     assert warehouse.stock() == (2, 10, 3)
-    assert warehouse.wait(1) == [released(ReleaseCause.EXPIRED)]
+    assert warehouse.wait(1) == [released(cause=ReleaseCause.EXPIRED)]
 
 
 def test_an_extension_that_changes_nothing_is_answered_but_not_published() -> None:
@@ -295,7 +286,7 @@ def test_a_hold_expires_at_its_time_and_not_before() -> None:
     warehouse.forget_what_was_said()
     assert warehouse.wait(TTL_MS - 1) == []
     warehouse.wait(1)
-    fact = released(ReleaseCause.EXPIRED)
+    fact = released(cause=ReleaseCause.EXPIRED)
     assert said(warehouse) == ([fact], [fact])
     assert warehouse.stock() == (3, 10, 0)
 
@@ -346,7 +337,7 @@ def test_an_expired_hold_and_a_fence_are_remembered_for_the_retention() -> None:
 def test_a_long_sleep_expires_first_and_forgets_a_retention_later() -> None:
     warehouse = stocked(east=10)
     warehouse.send(try_(3))
-    assert warehouse.wait(TTL_MS + 10 * RETENTION_MS) == [released(ReleaseCause.EXPIRED)]
+    assert warehouse.wait(TTL_MS + 10 * RETENTION_MS) == [released(cause=ReleaseCause.EXPIRED)]
     assert warehouse.send(confirm()) == [end_refused("ConfirmHold", StockReason.HOLD_EXPIRED)]
     warehouse.wait(RETENTION_MS)
     assert warehouse.hold() is None

@@ -6,11 +6,22 @@ from collections.abc import Sequence
 
 from schemas.inventory import (
     AdjustStock,
+    Allocated,
     CancelHold,
     ConfirmHold,
+    CountStock,
     ExtendHold,
+    HoldTerms,
+    ReleaseCause,
     Restock,
+    ReturnStock,
+    SetStockRules,
+    StockDeducted,
     StockHeld,
+    StockReason,
+    StockRefused,
+    StockReleased,
+    TransferStock,
     TryHold,
 )
 from schemas.record import Record
@@ -20,6 +31,7 @@ from streams.inventory.stage import inventory_stage
 from streams.inventory.state import Stock, StockHold
 
 SKU, SHOP, TRACE = 1001, 7, "0af7651916cd43dd8448eb211c80319c"
+BUYER, OPERATOR = 5, "ada"
 START_MS = 1_790_000_000_000
 TTL_MS = 60_000
 
@@ -111,8 +123,10 @@ def try_(
     ttl_ms: int = TTL_MS,
     sku_id: int = SKU,
     shop_id: int = SHOP,
+    terms: HoldTerms | None = None,
+    user_id: int = BUYER,
 ) -> TryHold:
-    return TryHold(hold_id, order_no, shop_id, 5, sku_id, qty, ttl_ms, TRACE)
+    return TryHold(hold_id, order_no, shop_id, user_id, sku_id, qty, ttl_ms, TRACE, terms)
 
 
 def confirm(hold_id: str = "h1", order_no: str = "o1", sku_id: int = SKU) -> ConfirmHold:
@@ -127,20 +141,91 @@ def extend(ttl_ms: int, hold_id: str = "h1", order_no: str = "o1", sku_id: int =
     return ExtendHold(hold_id, order_no, SHOP, sku_id, ttl_ms, TRACE)
 
 
-def held(qty: int = 3, *, on_hand: int = 10, version: int = 2, hold_id: str = "h1") -> StockHeld:
-    """Return the fact of the first hold in the east, made at the start."""
+def give_back(
+    qty: int = 0, hold_id: str = "h1", order_no: str = "o1", sku_id: int = SKU
+) -> ReturnStock:
+    return ReturnStock(hold_id, order_no, SHOP, BUYER, sku_id, qty, "HOLD_LOST", TRACE)
+
+
+def transfer(
+    qty: int, source: str = "east", target: str = "west", ref: str = "t1", sku_id: int = SKU
+) -> TransferStock:
+    return TransferStock(ref, SHOP, sku_id, source, target, qty, OPERATOR, TRACE)
+
+
+def count(counted: int, warehouse_id: str = "east", ref: str = "s1") -> CountStock:
+    return CountStock(ref, SHOP, SKU, warehouse_id, counted, OPERATOR, TRACE)
+
+
+def rules(
+    buyer_limit: int = 0, backorder_cap: int = 0, ref: str = "r1", sku_id: int = SKU
+) -> SetStockRules:
+    return SetStockRules(ref, SHOP, sku_id, buyer_limit, backorder_cap, OPERATOR, TRACE)
+
+
+# --- facts about the hold h1 of the order o1, made at the start ----------------------------------
+
+
+def held(
+    qty: int = 3,
+    *,
+    on_hand: int = 10,
+    version: int = 2,
+    hold_id: str = "h1",
+    order_no: str = "o1",
+    warehouse_id: str = "east",
+    held: int | None = None,
+    allocated: Allocated | None = None,
+) -> StockHeld:
+    """Return the fact of a hold; by default it is the first in its warehouse."""
     return StockHeld(
         sku_id=SKU,
-        warehouse_id="east",
+        warehouse_id=warehouse_id,
         version=version,
         shop_id=SHOP,
         hold_id=hold_id,
-        order_no="o1",
+        order_no=order_no,
         qty=qty,
         expires_at_ms=START_MS + TTL_MS,
         on_hand=on_hand,
-        held=qty,
+        held=qty if held is None else held,
         delta_on_hand=0,
         delta_held=qty,
         trace_id=TRACE,
+        allocated=allocated,
     )
+
+
+def deducted(
+    qty: int = 3, *, on_hand: int = 7, version: int = 3, warehouse_id: str = "east"
+) -> StockDeducted:
+    """Return the fact of the hold's confirm in a warehouse where nothing else is held."""
+    return StockDeducted(
+        SKU, warehouse_id, version, SHOP, "h1", "o1", qty, on_hand, 0, -qty, -qty, TRACE
+    )
+
+
+def released(
+    qty: int = 3,
+    cause: ReleaseCause = ReleaseCause.CANCELLED,
+    *,
+    on_hand: int = 10,
+    version: int = 3,
+    warehouse_id: str = "east",
+) -> StockReleased:
+    """Return the fact of the hold's other end in a warehouse where nothing else is held."""
+    return StockReleased(
+        SKU, warehouse_id, version, SHOP, "h1", "o1", qty, cause, on_hand, 0, 0, -qty, TRACE
+    )
+
+
+def refused(
+    reason: StockReason,
+    available: int = 0,
+    qty: int = 3,
+    sku_id: int = SKU,
+    shop_id: int = SHOP,
+    hold_id: str = "h1",
+    order_no: str = "o1",
+) -> StockRefused:
+    return StockRefused(sku_id, shop_id, hold_id, order_no, qty, available, reason, TRACE)

@@ -13,6 +13,7 @@ from schemas.inventory import (
     HoldEndRefused,
     HoldFenced,
     ReleaseCause,
+    ReturnStock,
     StockDeducted,
     StockHeld,
     StockReason,
@@ -36,6 +37,7 @@ from schemas.record import Record
 from streams.kernel.stage import Output
 
 HELD, SOLD, CANCELLED, EXPIRED, FENCED = "HELD", "SOLD", "CANCELLED", "EXPIRED", "FENCED"
+RETURNED = "RETURNED"
 
 
 class Inventory:
@@ -51,7 +53,12 @@ class Inventory:
             return [self._try(message, now_ms)]
         if isinstance(message, ConfirmHold):
             return [self._end(message, SOLD)]
-        assert isinstance(message, CancelHold)
+        if isinstance(message, ReturnStock) and self.holds.get(message.hold_id) == SOLD:
+            self.holds[message.hold_id] = RETURNED
+            ask, _ = self._asked[message.hold_id]
+            self.available[ask.sku_id] += ask.qty
+            return []
+        assert isinstance(message, CancelHold | ReturnStock)
         return [self._end(message, CANCELLED)]
 
     def expire(self, now_ms: int) -> list[Record]:
@@ -106,7 +113,7 @@ class Inventory:
             ask.trace_id,
         )
 
-    def _end(self, message: ConfirmHold | CancelHold, end: str) -> Record:
+    def _end(self, message: ConfirmHold | CancelHold | ReturnStock, end: str) -> Record:
         known = self.holds.get(message.hold_id)
         ask, _ = self._asked.get(message.hold_id, (None, 0))
         if ask is not None and known in (HELD, end):

@@ -14,6 +14,7 @@ from schemas.order import (
     OperateOrder,
     OperatorAction,
     OrderAmended,
+    OrderConfirmed,
     OrderPartlyRefunded,
     OrderPartlyShipped,
     OrderPlaced,
@@ -284,6 +285,7 @@ def test_every_order_comes_to_rest_and_goods_and_money_agree_with_it(
         assert kept_fen == 0
     if status is OrderStatus.REFUNDED:
         assert story.refunded_fen == story.total_fen
+        assert trade.inventory.sold() == (story.ordered if story.is_confirmed else Counter())
     elif status is not OrderStatus.PARKED:
         assert not trade.inventory.sold()
 
@@ -295,6 +297,7 @@ class Story:
         self.ordered: Counter[int] = Counter()
         self.shipped: Counter[int] = Counter()
         self.total_fen = self.refunded_fen = 0
+        self.is_confirmed = any(isinstance(fact, OrderConfirmed) for fact in world.facts)
         for fact in world.facts:
             if isinstance(fact, OrderPlaced | OrderAmended):
                 self.ordered = Counter({line.sku_id: line.qty for line in fact.lines})

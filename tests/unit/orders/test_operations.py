@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.inventory import CancelHold, ConfirmHold, TryHold
+from schemas.inventory import CancelHold, ConfirmHold, ReturnStock, TryHold
 from schemas.order import (
     CancelCause,
     OperatorAction,
@@ -346,7 +346,7 @@ def test_force_refunds_a_parked_order_and_gives_back_what_it_may_hold(
     number = f"{PAY_NO}-R1"
     assert world.asked() == [
         RequestRefund(number, PAY_NO, NO, SHOP, amount_fen, "CNY", WHY, TRACE),
-        CancelHold(hold_id(1), NO, SHOP, 1, "REFUNDED", TRACE),
+        ReturnStock(hold_id(1), NO, SHOP, BUYER, 1, 0, "REFUNDED", TRACE),
     ]
     world.tell(released(1))
     assert world.tell(refunded()) == [

@@ -41,12 +41,14 @@ from tests.unit.orders.world import (
     end_refused,
     fulfilling,
     held,
+    hold_id,
     paid,
     place,
     refund,
     refund_failed,
     refunded,
     ship,
+    stock_refused,
     succeeded,
     units_of,
 )
@@ -288,7 +290,8 @@ def test_when_the_goods_are_lost_a_refund_in_part_becomes_one_of_everything() ->
     world = paid()
     world.tell(refund((1, 1), key="r1"))
 
-    refunding = world.tell(end_refused("ConfirmHold"))[-1]
+    world.tell(end_refused("ConfirmHold"))
+    refunding = world.tell(replace(stock_refused(), hold_id=f"{hold_id(1)}~1"))[-1]
     assert isinstance(refunding, OrderRefunding)
     assert (refunding.refund_key, refunding.amount_fen) == ("r1", 3_998)
     assert isinstance(world.tell(refunded())[0], OrderRefunded)

@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.inventory import CancelHold, ReleaseCause
 from schemas.order import OrderConfirmed, OrderParked, OrderRefunded, OrderRefunding, SkuUnits
 from schemas.payment import PaymentReason, RequestRefund
-from schemas.record import Record
 from streams.orders.facts import HoldAnswered, RefundDelayed, RefundReasked, RefundWanted
 from streams.orders.state import FinishedOrder, HoldMark, Order, OrderStatus
 from tests.unit.orders.world import (
@@ -25,13 +23,11 @@ from tests.unit.orders.world import (
     deducted,
     end_refused,
     fulfilling,
-    hold_id,
     paid,
     payment_refused,
     refund,
     refund_failed,
     refunded,
-    released,
     units_of,
 )
 
@@ -109,25 +105,6 @@ def test_a_refund_while_holds_are_confirmed_starts_when_they_are() -> None:
     confirmed = OrderConfirmed(NO, 5, SHOP, BUYER, TRACE)
     assert world.tell(deducted(2)) == [confirmed, refunding(6, skus=(1, 2))]
     assert world.asked() == [request()]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [end_refused("ConfirmHold", 1), released(1, ReleaseCause.EXPIRED)],
-    ids=["refused", "released"],
-)
-def test_a_hold_lost_after_payment_refunds_and_gives_the_others_back(answer: Record) -> None:
-    world = paid(1, 2, 3)
-    world.tell(deducted(2))
-
-    world.tell(answer)
-    assert world.public() == [refunding(5, "HOLD_LOST", (1, 2, 3))]
-    assert world.asked() == [
-        request(reason="HOLD_LOST"),
-        CancelHold(hold_id(3), NO, SHOP, 3, "HOLD_LOST", TRACE),
-    ]
-    assert world.tell(released(3)) == []
-    assert world.tell(refunded()) == [order_refunded(6)]
 
 
 def test_a_wanted_refund_keeps_its_reason_when_a_hold_is_lost() -> None:

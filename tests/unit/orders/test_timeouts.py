@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
-from schemas.inventory import CancelHold, ConfirmHold, TryHold
+from schemas.inventory import CancelHold, ConfirmHold, ReturnStock, TryHold
 from schemas.order import (
     OrderCancelled,
     OrderCompleted,
@@ -137,7 +138,7 @@ def test_a_paid_order_whose_refund_is_wanted_is_refunded_and_not_parked() -> Non
         NO, 5, SHOP, BUYER, PAY_NO, no, TOTAL_FEN, "CNY", reason, TRACE, "", units_of((1, 2))
     )
     assert facts[len(RETRIES)] == refunding
-    assert world.asked()[-1] == CancelHold(hold_id(1), NO, SHOP, 1, "REFUNDED", TRACE)
+    assert world.asked()[-1] == ReturnStock(hold_id(1), NO, SHOP, BUYER, 1, 0, "REFUNDED", TRACE)
 
 
 def test_a_cancelling_order_asks_again_for_its_releases_and_then_parks() -> None:
@@ -165,8 +166,8 @@ def test_a_refunding_order_asks_again_for_its_refund_and_then_parks() -> None:
     [
         (paid, deducted(), OrderConfirmed(NO, 6, SHOP, BUYER, TRACE)),
         (
-            paid,
-            end_refused("ConfirmHold"),
+            lambda: _told(paid(), end_refused("ConfirmHold")),
+            replace(stock_refused(), hold_id=f"{hold_id(1)}~1"),
             OrderRefunding(
                 order_no=NO,
                 version=6,
@@ -193,7 +194,7 @@ def test_a_refunding_order_asks_again_for_its_refund_and_then_parks() -> None:
             OrderExpired(NO, 6, SHOP, BUYER, "PAYMENT_TIMEOUT", TRACE),
         ),
     ],
-    ids=["confirmed", "lost", "cancelled", "expired"],
+    ids=["confirmed", "gone", "cancelled", "expired"],
 )
 def test_the_awaited_answer_lets_a_parked_order_go_on(
     given: Callable[[], World], answer: Record, expected: Record
