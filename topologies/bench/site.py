@@ -19,8 +19,10 @@ from deploy.artifacts import Progress
 from deploy.errors import StartError
 from deploy.process import dying_with
 from deploy.settings import DeploySettings
-from topologies.load.clients import Where, connect
+from schemas.registry import connected_codec
+from topologies.load.clients import Where
 from topologies.load.usage import Usage, usage
+from topologies.pipeline import all_records
 from topologies.services import command, setup
 
 _START_LIMIT_S = 120.0
@@ -79,7 +81,8 @@ class Site:
     """The servers of one measurement. ``where`` is the system under load."""
 
     def __init__(self, endpoints: stack.Endpoints, folder: Path) -> None:
-        self.where: Where = connect(endpoints.kafka, endpoints.registry)
+        # Unlike a load's codec it also knows what the stages keep: a part of the bench writes it.
+        self.where = Where(endpoints.kafka, connected_codec(endpoints.registry, all_records()))
         self.workers: list[Worker] = []
         self._endpoints = endpoints
         self._folder = folder
