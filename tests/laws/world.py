@@ -9,12 +9,17 @@ from schemas import topics
 from schemas.codec import local_codec
 from schemas.inventory import AdjustStock, Restock
 from schemas.order import (
+    AmendOrderIntent,
     CancelOrder,
     CartLine,
     CompleteOrder,
+    OperateOrder,
+    OperatorAction,
     PayOrder,
     PlaceOrderIntent,
     RefundOrder,
+    ShipOrder,
+    SkuUnits,
 )
 from schemas.payment import PaymentRequested, RefundRequested
 from schemas.record import Record
@@ -26,14 +31,17 @@ from streams.pricing import ListPrice
 from tests.laws.history import (
     MINUTE_MS,
     SECOND_MS,
-    Again,
+    Amend,
     AnyStep,
     Cancel,
     Complete,
     History,
+    Lines,
+    Operate,
     Pay,
     Place,
     Refund,
+    Ship,
     Stock,
     Wait,
 )
@@ -53,6 +61,9 @@ _REST_MS = 150 * MINUTE_MS
 _REST_STEP_MS = 5 * MINUTE_MS
 
 
+_FAULTS = ("duplicate", "reordered", "lost", "unknown", "declined", "refund_failed")
+
+
 class Prices:
     """Every sku costs a hundred times its number."""
 
@@ -65,12 +76,7 @@ class Gateway:
 
     def __init__(self, log: MemoryLog, seed: int, *, repeats: bool) -> None:
         dice = random.Random(seed)
-        chances = {
-            name: dice.choice((0.0, 0.3))
-            for name in (
-                *("duplicate", "reordered", "lost", "unknown", "declined", "refund_failed"),
-            )
-        }
+        chances = {name: dice.choice((0.0, 0.5)) for name in _FAULTS}
         self._faults = Faults(
             **chances,
             slow_ms=dice.choice(((0, 0), (SECOND_MS, MINUTE_MS))),
@@ -138,9 +144,11 @@ class World:
         self._entries = 0
 
     def play(self, history: History) -> None:
-        """Do the steps, then let everything come to rest."""
+        """Do the steps, then let everything come to rest: no order stays paused for ever."""
         for step in history.steps:
             self.act(step)
+        for order in range(len(self._intents)):
+            self.act(Operate(order, OperatorAction.RESUME))
         for _ in range(_REST_MS // _REST_STEP_MS):
             self.wait(_REST_STEP_MS)
 
@@ -159,9 +167,9 @@ class World:
                 self._send_intent(self._intents[-1])
             case Stock(sku, delta):
                 self._send_entry(sku, delta)
-            case Again(order) | Pay(order) | Cancel(order) | Complete(order) | Refund(order):
+            case _:
                 if self._intents:
-                    self._request(step, self._intents[order % len(self._intents)])
+                    self._request(step, self._intents[step.order % len(self._intents)])
         self.settle()
 
     def settle(self) -> None:
@@ -194,13 +202,13 @@ class World:
         self.settle()
 
     def _intent(self, step: Place) -> PlaceOrderIntent:
-        lines = tuple(CartLine(sku, qty, 100 * sku) for sku, qty in step.lines)
+        lines = _cart(step.lines)
         return PlaceOrderIntent(
             shop_id=SHOP,
             user_id=step.user,
             client_key=f"key-{len(self._intents)}",
             lines=lines,
-            total_fen=sum(line.qty * line.unit_price_fen for line in lines),
+            total_fen=_total_fen(lines),
             placed_at_ms=self.log.clock_ms,
             pay_channel=step.channel,
         )
@@ -226,12 +234,35 @@ class World:
                 request = CancelOrder(number, SHOP, user, "changed my mind")
             case Complete():
                 request = CompleteOrder(number, SHOP, user)
-            case Refund():
-                request = RefundOrder(number, SHOP, user, "broken")
+            case Refund(_, key, units):
+                request = RefundOrder(
+                    number, SHOP, user, "broken", refund_key=f"refund-{key}", units=_units(units)
+                )
+            case Amend(_, key, units):
+                lines = _cart(units)
+                request = AmendOrderIntent(
+                    number, SHOP, user, f"amend-{key}", lines, _total_fen(lines)
+                )
+            case Ship(_, key, units):
+                request = ShipOrder(number, SHOP, f"waybill-{key}", units=_units(units))
+            case Operate(_, action):
+                request = OperateOrder(number, SHOP, "somebody", OperatorAction(action), "because")
             case _:
                 self._send_intent(intent)
                 return
         self.host.send(topics.ORDER_INTENTS.name, number, request)
+
+
+def _cart(lines: Lines) -> tuple[CartLine, ...]:
+    return tuple(CartLine(sku, qty, 100 * sku) for sku, qty in lines)
+
+
+def _total_fen(lines: tuple[CartLine, ...]) -> int:
+    return sum(line.qty * line.unit_price_fen for line in lines)
+
+
+def _units(units: Lines) -> tuple[SkuUnits, ...]:
+    return tuple(SkuUnits(sku, qty) for sku, qty in units)
 
 
 def _order_no(intent: PlaceOrderIntent) -> str:
