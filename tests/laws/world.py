@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import fields
 from heapq import heappop, heappush
 
 from schemas import topics
@@ -26,6 +27,7 @@ from schemas.record import Record
 from streams.admission.identity import derive_order_no
 from streams.engine.fold import cause_of
 from streams.engine.memory import MemoryHost, MemoryLog, Reader
+from streams.kernel.stage import Output
 from streams.orders import OrderLimits
 from streams.pricing import ListPrice
 from tests.laws.history import (
@@ -61,7 +63,7 @@ _REST_MS = 150 * MINUTE_MS
 _REST_STEP_MS = 5 * MINUTE_MS
 
 
-_FAULTS = ("duplicate", "reordered", "lost", "unknown", "declined", "refund_failed")
+_FAULTS = [field.name for field in fields(Faults) if isinstance(field.default, float)]
 
 
 class Prices:
@@ -84,6 +86,7 @@ class Gateway:
             late_ms=dice.choice((30 * SECOND_MS, 20 * MINUTE_MS)),
         )
         self._gateway = SimulatedGateway(self._faults, dice, lambda: log.clock_ms)
+        self._calls = self._gateway.calls()
         self._log = log
         self._resends = None if repeats else Resends()
         self._read = [0] * log.partitions
@@ -119,10 +122,16 @@ class Gateway:
         elif isinstance(fact, RefundRequested):
             plan = self._gateway.plan_refund(fact)
         else:
+            call = self._calls.get(type(fact))
+            if call is not None:
+                call(fact, self._answer)
             return
         for after_ms, report in plan:
             self._sent += 1
             heappush(self._under_way, (self._log.clock_ms + after_ms, self._sent, report))
+
+    def _answer(self, output: Output) -> None:
+        self._log.append(output.topic, output.key, CODEC.encode(output.message))
 
 
 class World:
