@@ -11,6 +11,7 @@ SKUS = (1, 2, 3)
 BUYERS = (11, 12)
 CHANNELS = (*("sim",) * 5, "sim-late", "sim-twice", "sim-decline", "sim-never")
 
+RESOLUTIONS = ("RETRY", "SETTLED", "WRITTEN_OFF")
 ACTIONS = ("RETRY", "SKIP", "FORCE", "PAUSE", "RESUME")
 
 SECOND_MS = 1_000
@@ -99,6 +100,13 @@ class Operate(Step, frozen=True):
     action: str
 
 
+class Resolve(Step, frozen=True):
+    """An operator decides on the newest ticket about the order's money."""
+
+    order: int
+    resolution: str
+
+
 class Stock(Step, frozen=True):
     """Units arrive, or are found missing."""
 
@@ -113,7 +121,18 @@ class Wait(Step, frozen=True):
 
 
 AnyStep: TypeAlias = (
-    Place | Again | Pay | Cancel | Complete | Refund | Amend | Ship | Operate | Stock | Wait
+    Place
+    | Again
+    | Pay
+    | Cancel
+    | Complete
+    | Refund
+    | Amend
+    | Ship
+    | Operate
+    | Resolve
+    | Stock
+    | Wait
 )
 
 
@@ -175,7 +194,7 @@ def _life(dice: random.Random, order: int) -> list[AnyStep]:
 
 def _step(dice: random.Random) -> AnyStep:
     order, key = dice.randrange(8), dice.randrange(2)
-    match dice.randrange(20):
+    match dice.randrange(21):
         case 0 | 1 | 2 | 3 | 4:
             channel = None if dice.randrange(4) == 0 else dice.choice(CHANNELS)
             return Place(dice.choice(BUYERS), _lines(dice), channel)
@@ -196,6 +215,8 @@ def _step(dice: random.Random) -> AnyStep:
         case 15:
             return Operate(order, dice.choice(ACTIONS))
         case 16:
+            return Resolve(order, dice.choice(RESOLUTIONS))
+        case 17:
             return Stock(dice.choice(SKUS), dice.choice((1, 2, 5, -1, -3)))
         case _:
             return Wait(dice.choice(_WAITS_MS))

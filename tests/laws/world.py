@@ -22,7 +22,13 @@ from schemas.order import (
     ShipOrder,
     SkuUnits,
 )
-from schemas.payment import PaymentRequested, RefundRequested
+from schemas.payment import (
+    PaymentRequested,
+    PaymentTicketOpened,
+    RefundRequested,
+    ResolveTicket,
+    TicketResolution,
+)
 from schemas.record import Record
 from streams.admission.identity import derive_order_no
 from streams.engine.fold import cause_of
@@ -32,6 +38,7 @@ from streams.orders import OrderLimits
 from streams.pricing import ListPrice
 from tests.laws.history import (
     MINUTE_MS,
+    RESOLUTIONS,
     SECOND_MS,
     Amend,
     AnyStep,
@@ -43,6 +50,7 @@ from tests.laws.history import (
     Pay,
     Place,
     Refund,
+    Resolve,
     Ship,
     Stock,
     Wait,
@@ -79,6 +87,8 @@ class Gateway:
     def __init__(self, log: MemoryLog, seed: int, *, repeats: bool) -> None:
         dice = random.Random(seed)
         chances = {name: dice.choice((0.0, 0.5)) for name in _FAULTS}
+        if dice.randrange(3) == 0:  # then nothing comes to an end without a human
+            chances[dice.choice(("unknown", "refund_failed"))] = 1.0
         self._faults = Faults(
             **chances,
             slow_ms=dice.choice(((0, 0), (SECOND_MS, MINUTE_MS))),
@@ -153,11 +163,23 @@ class World:
         self._entries = 0
 
     def play(self, history: History) -> None:
-        """Do the steps, then let everything come to rest: no order stays paused for ever."""
+        """Do the steps, then let everything come to rest.
+
+        Nothing stays paused for ever, and operators decide on the tickets that are opened, wisely
+        or not.
+        """
         for step in history.steps:
             self.act(step)
+        dice = random.Random(history.seed)
         for order in range(len(self._intents)):
             self.act(Operate(order, OperatorAction.RESUME))
+        self._rest()
+        if any(isinstance(f, PaymentTicketOpened) for f in self._payment_facts()):
+            for order in range(len(self._intents)):
+                self.act(Resolve(order, dice.choice(RESOLUTIONS)))
+            self._rest()
+
+    def _rest(self) -> None:
         for _ in range(_REST_MS // _REST_STEP_MS):
             self.wait(_REST_STEP_MS)
 
@@ -254,12 +276,29 @@ class World:
                 )
             case Ship(_, key, units):
                 request = ShipOrder(number, SHOP, f"waybill-{key}", units=_units(units))
+            case Resolve(_, resolution):
+                self._resolve(number, TicketResolution(resolution))
+                return
             case Operate(_, action):
                 request = OperateOrder(number, SHOP, "somebody", OperatorAction(action), "because")
             case _:
                 self._send_intent(intent)
                 return
         self.host.send(topics.ORDER_INTENTS.name, number, request)
+
+    def _payment_facts(self) -> list[Record]:
+        return self.host.facts(topics.PAYMENT_EVENTS.name)
+
+    def _resolve(self, order_no: str, resolution: TicketResolution) -> None:
+        opened = [
+            fact
+            for fact in self._payment_facts()
+            if isinstance(fact, PaymentTicketOpened) and fact.order_no == order_no
+        ]
+        if opened:
+            ticket_no = opened[-1].ticket_no
+            request = ResolveTicket(ticket_no, order_no, SHOP, "somebody", resolution, "because")
+            self.host.send(topics.PAYMENT_INTENTS.name, order_no, request)
 
 
 def _cart(lines: Lines) -> tuple[CartLine, ...]:
