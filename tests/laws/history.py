@@ -9,7 +9,10 @@ import msgspec
 
 SKUS = (1, 2, 3)
 BUYERS = (11, 12)
-CHANNELS = ("sim", "sim", "sim", "sim-late", "sim-twice", "sim-decline", "sim-never")
+CHANNELS = (*("sim",) * 5, "sim-late", "sim-twice", "sim-decline", "sim-never")
+
+RESOLUTIONS = ("RETRY", "SETTLED", "WRITTEN_OFF")
+ACTIONS = ("RETRY", "SKIP", "FORCE", "PAUSE", "RESUME")
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -22,7 +25,11 @@ _WAITS_MS = (
     16 * MINUTE_MS,
     26 * MINUTE_MS,
 )
-_MOST_STEPS = 30
+_MOST_PARTS = 12
+
+
+Lines: TypeAlias = tuple[tuple[int, int], ...]
+"""(sku, units) pairs."""
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):
@@ -33,7 +40,7 @@ class Place(Step, frozen=True):
     """A buyer orders ``lines`` of (sku, units); ``channel`` None: to be paid for later."""
 
     user: int
-    lines: tuple[tuple[int, int], ...]
+    lines: Lines
     channel: str | None
 
 
@@ -63,9 +70,41 @@ class Complete(Step, frozen=True):
 
 
 class Refund(Step, frozen=True):
-    """The buyer wants the money back."""
+    """The buyer wants the money back, of ``units`` of (sku, units) only if there are any."""
 
     order: int
+    key: int
+    units: Lines
+
+
+class Amend(Step, frozen=True):
+    """The buyer wants other lines instead."""
+
+    order: int
+    key: int
+    lines: Lines
+
+
+class Ship(Step, frozen=True):
+    """A parcel leaves, with ``units`` of (sku, units) or, without them, with all that is left."""
+
+    order: int
+    key: int
+    units: Lines
+
+
+class Operate(Step, frozen=True):
+    """An operator takes a hand."""
+
+    order: int
+    action: str
+
+
+class Resolve(Step, frozen=True):
+    """An operator decides on the newest ticket about the order's money."""
+
+    order: int
+    resolution: str
 
 
 class Stock(Step, frozen=True):
@@ -81,7 +120,20 @@ class Wait(Step, frozen=True):
     ms: int
 
 
-AnyStep: TypeAlias = Place | Again | Pay | Cancel | Complete | Refund | Stock | Wait
+AnyStep: TypeAlias = (
+    Place
+    | Again
+    | Pay
+    | Cancel
+    | Complete
+    | Refund
+    | Amend
+    | Ship
+    | Operate
+    | Resolve
+    | Stock
+    | Wait
+)
 
 
 class History(msgspec.Struct, frozen=True):
@@ -101,10 +153,14 @@ def parse(text: str) -> History:
 
 
 def from_dice(dice: random.Random) -> History:
-    """Return a history as the dice fall: a little stock, then whatever happens."""
-    stocks = tuple(Stock(sku, dice.randint(1, 9)) for sku in SKUS)
-    steps = tuple(_step(dice) for _ in range(dice.randint(1, _MOST_STEPS)))
-    return History(dice.randrange(1 << 32), stocks + steps)
+    """Return a history as the dice fall: a little stock, lives of orders, and whatever happens."""
+    steps: list[AnyStep] = [Stock(sku, dice.choice((1, 5, 20, 20))) for sku in SKUS]
+    placed = 0
+    for _ in range(dice.randint(1, _MOST_PARTS)):
+        part = _life(dice, placed) if dice.randrange(5) < 3 else [_step(dice)]
+        placed += sum(isinstance(step, Place) for step in part)
+        steps += part
+    return History(dice.randrange(1 << 32), tuple(steps))
 
 
 def from_seed(seed: int) -> History:
@@ -112,14 +168,36 @@ def from_seed(seed: int) -> History:
     return from_dice(random.Random(seed))
 
 
+def _life(dice: random.Random, order: int) -> list[AnyStep]:
+    """Return what one buyer and the shop do about one order, mostly in a sensible sequence."""
+    lines = _lines(dice)
+    is_paid_later = dice.randrange(3) == 0
+    channel = None if is_paid_later else dice.choice(CHANNELS)
+    soon = Wait(SECOND_MS)
+    steps: list[AnyStep] = [Place(dice.choice(BUYERS), lines, channel), soon]
+    if is_paid_later and dice.randrange(2):
+        steps.append(Amend(order, 0, _lines(dice)))
+    if is_paid_later:
+        steps.append(Pay(order, dice.choice(CHANNELS)))
+    steps.append(dice.choice((soon, Wait(dice.choice(_WAITS_MS)))))
+    part = ((lines[0][0], 1),)
+    for nth in range(dice.randrange(5)):
+        afterwards: tuple[AnyStep, ...] = (
+            *(Ship(order, nth, part), Ship(order, nth, part), Ship(order, nth, ())),
+            *(Refund(order, nth, part), Refund(order, nth, part), Refund(order, nth, ())),
+            Complete(order),
+            Operate(order, dice.choice(ACTIONS)),
+        )
+        steps += (dice.choice(afterwards), soon)
+    return steps
+
+
 def _step(dice: random.Random) -> AnyStep:
-    order = dice.randrange(8)
-    match dice.randrange(16):
+    order, key = dice.randrange(8), dice.randrange(2)
+    match dice.randrange(21):
         case 0 | 1 | 2 | 3 | 4:
-            skus = sorted(dice.sample(SKUS, dice.choice((1, 1, 2, 3))))
-            lines = tuple((sku, dice.randint(1, 3)) for sku in skus)
             channel = None if dice.randrange(4) == 0 else dice.choice(CHANNELS)
-            return Place(dice.choice(BUYERS), lines, channel)
+            return Place(dice.choice(BUYERS), _lines(dice), channel)
         case 5:
             return Again(order)
         case 6:
@@ -129,8 +207,21 @@ def _step(dice: random.Random) -> AnyStep:
         case 8 | 9:
             return Complete(order)
         case 10 | 11:
-            return Refund(order)
+            return Refund(order, key, dice.choice(((), _lines(dice))))
         case 12:
+            return Amend(order, key, _lines(dice))
+        case 13 | 14:
+            return Ship(order, key, dice.choice(((), _lines(dice))))
+        case 15:
+            return Operate(order, dice.choice(ACTIONS))
+        case 16:
+            return Resolve(order, dice.choice(RESOLUTIONS))
+        case 17:
             return Stock(dice.choice(SKUS), dice.choice((1, 2, 5, -1, -3)))
         case _:
             return Wait(dice.choice(_WAITS_MS))
+
+
+def _lines(dice: random.Random) -> Lines:
+    skus = sorted(dice.sample(SKUS, dice.choice((1, 1, 2, 3))))
+    return tuple((sku, dice.choice((1, 2, 3))) for sku in skus)

@@ -21,7 +21,7 @@ from tests.laws.laws import FACTS, broken, verdict
 from tests.laws.reproduce import command
 from tests.laws.world import STAGES
 
-EXAMPLES = int(os.environ.get("ORDERSTREAM_LAWS_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("ORDERSTREAM_LAWS_EXAMPLES", "15"))
 
 
 @settings(max_examples=EXAMPLES, deadline=None, print_blob=False)
@@ -33,8 +33,8 @@ def test_any_history_obeys_the_laws(dice: random.Random) -> None:
 
 
 @pytest.mark.slow
-def test_five_hundred_histories_obey_the_laws() -> None:
-    for seed in range(500):
+def test_two_hundred_histories_obey_the_laws() -> None:
+    for seed in range(200):
         assert broken(from_seed(seed)) == [], f"python -m tests.laws --seed {seed}"
 
 
@@ -48,7 +48,7 @@ def test_histories_lead_to_every_end_of_an_order_and_every_kind_of_trouble() -> 
     ends: Counter[str] = Counter()
     facts: Counter[str] = Counter()
     bites: Counter[str] = Counter()
-    for seed in range(25):
+    for seed in range(40):
         world = UnrulyWorld(from_seed(seed))
         world.play(from_seed(seed))
         judged = verdict(world)
@@ -61,7 +61,11 @@ def test_histories_lead_to_every_end_of_an_order_and_every_kind_of_trouble() -> 
         *("OrderCompleted", "OrderConfirmed", "OrderRejected", "OrderExpired"),
         *("OrderCancelled", "OrderRefunded"),
     }
-    assert facts.keys() >= {"PaymentSurplus", "RefundFailed", "PaymentClosed", "OrderRefused"}
+    assert facts.keys() >= {
+        *("OrderAmended", "OrderPartlyShipped", "OrderShipped", "OrderPartlyRefunded"),
+        *("OrderOperated", "OrderRefused", "PaymentSurplus", "PaymentClosed", "RefundFailed"),
+        *("PaymentQueried", "PaymentTicketOpened", "PaymentTicketClosed"),
+    }
     for trouble in ("crashes", "turns cut short", "checkpoints", "standstills", "facts sent again"):
         assert bites[trouble] > 40, trouble
 

@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import random
+from dataclasses import fields
 from heapq import heappop, heappush
 
 from schemas import topics
 from schemas.codec import local_codec
 from schemas.inventory import AdjustStock, Restock
 from schemas.order import (
+    AmendOrderIntent,
     CancelOrder,
     CartLine,
     CompleteOrder,
+    OperateOrder,
+    OperatorAction,
     PayOrder,
     PlaceOrderIntent,
     RefundOrder,
+    ShipOrder,
+    SkuUnits,
 )
-from schemas.payment import PaymentRequested, RefundRequested
+from schemas.payment import (
+    PaymentRequested,
+    PaymentTicketOpened,
+    RefundRequested,
+    ResolveTicket,
+    TicketResolution,
+)
 from schemas.record import Record
 from streams.admission.identity import derive_order_no
 from streams.engine.fold import cause_of
 from streams.engine.memory import MemoryHost, MemoryLog, Reader
+from streams.kernel.stage import Output
 from streams.orders import OrderLimits
 from streams.pricing import ListPrice
 from tests.laws.history import (
     MINUTE_MS,
+    RESOLUTIONS,
     SECOND_MS,
-    Again,
+    Amend,
     AnyStep,
     Cancel,
     Complete,
     History,
+    Lines,
+    Operate,
     Pay,
     Place,
     Refund,
+    Resolve,
+    Ship,
     Stock,
     Wait,
 )
@@ -53,6 +71,9 @@ _REST_MS = 150 * MINUTE_MS
 _REST_STEP_MS = 5 * MINUTE_MS
 
 
+_FAULTS = [field.name for field in fields(Faults) if isinstance(field.default, float)]
+
+
 class Prices:
     """Every sku costs a hundred times its number."""
 
@@ -65,12 +86,9 @@ class Gateway:
 
     def __init__(self, log: MemoryLog, seed: int, *, repeats: bool) -> None:
         dice = random.Random(seed)
-        chances = {
-            name: dice.choice((0.0, 0.3))
-            for name in (
-                *("duplicate", "reordered", "lost", "unknown", "declined", "refund_failed"),
-            )
-        }
+        chances = {name: dice.choice((0.0, 0.5)) for name in _FAULTS}
+        if dice.randrange(3) == 0:  # then nothing comes to an end without a human
+            chances[dice.choice(("unknown", "refund_failed"))] = 1.0
         self._faults = Faults(
             **chances,
             slow_ms=dice.choice(((0, 0), (SECOND_MS, MINUTE_MS))),
@@ -78,6 +96,7 @@ class Gateway:
             late_ms=dice.choice((30 * SECOND_MS, 20 * MINUTE_MS)),
         )
         self._gateway = SimulatedGateway(self._faults, dice, lambda: log.clock_ms)
+        self._calls = self._gateway.calls()
         self._log = log
         self._resends = None if repeats else Resends()
         self._read = [0] * log.partitions
@@ -113,10 +132,16 @@ class Gateway:
         elif isinstance(fact, RefundRequested):
             plan = self._gateway.plan_refund(fact)
         else:
+            call = self._calls.get(type(fact))
+            if call is not None:
+                call(fact, self._answer)
             return
         for after_ms, report in plan:
             self._sent += 1
             heappush(self._under_way, (self._log.clock_ms + after_ms, self._sent, report))
+
+    def _answer(self, output: Output) -> None:
+        self._log.append(output.topic, output.key, CODEC.encode(output.message))
 
 
 class World:
@@ -138,9 +163,23 @@ class World:
         self._entries = 0
 
     def play(self, history: History) -> None:
-        """Do the steps, then let everything come to rest."""
+        """Do the steps, then let everything come to rest.
+
+        Nothing stays paused for ever, and operators decide on the tickets that are opened, wisely
+        or not.
+        """
         for step in history.steps:
             self.act(step)
+        dice = random.Random(history.seed)
+        for order in range(len(self._intents)):
+            self.act(Operate(order, OperatorAction.RESUME))
+        self._rest()
+        if any(isinstance(f, PaymentTicketOpened) for f in self._payment_facts()):
+            for order in range(len(self._intents)):
+                self.act(Resolve(order, dice.choice(RESOLUTIONS)))
+            self._rest()
+
+    def _rest(self) -> None:
         for _ in range(_REST_MS // _REST_STEP_MS):
             self.wait(_REST_STEP_MS)
 
@@ -159,9 +198,9 @@ class World:
                 self._send_intent(self._intents[-1])
             case Stock(sku, delta):
                 self._send_entry(sku, delta)
-            case Again(order) | Pay(order) | Cancel(order) | Complete(order) | Refund(order):
+            case _:
                 if self._intents:
-                    self._request(step, self._intents[order % len(self._intents)])
+                    self._request(step, self._intents[step.order % len(self._intents)])
         self.settle()
 
     def settle(self) -> None:
@@ -194,13 +233,13 @@ class World:
         self.settle()
 
     def _intent(self, step: Place) -> PlaceOrderIntent:
-        lines = tuple(CartLine(sku, qty, 100 * sku) for sku, qty in step.lines)
+        lines = _cart(step.lines)
         return PlaceOrderIntent(
             shop_id=SHOP,
             user_id=step.user,
             client_key=f"key-{len(self._intents)}",
             lines=lines,
-            total_fen=sum(line.qty * line.unit_price_fen for line in lines),
+            total_fen=_total_fen(lines),
             placed_at_ms=self.log.clock_ms,
             pay_channel=step.channel,
         )
@@ -226,12 +265,52 @@ class World:
                 request = CancelOrder(number, SHOP, user, "changed my mind")
             case Complete():
                 request = CompleteOrder(number, SHOP, user)
-            case Refund():
-                request = RefundOrder(number, SHOP, user, "broken")
+            case Refund(_, key, units):
+                request = RefundOrder(
+                    number, SHOP, user, "broken", refund_key=f"refund-{key}", units=_units(units)
+                )
+            case Amend(_, key, units):
+                lines = _cart(units)
+                request = AmendOrderIntent(
+                    number, SHOP, user, f"amend-{key}", lines, _total_fen(lines)
+                )
+            case Ship(_, key, units):
+                request = ShipOrder(number, SHOP, f"waybill-{key}", units=_units(units))
+            case Resolve(_, resolution):
+                self._resolve(number, TicketResolution(resolution))
+                return
+            case Operate(_, action):
+                request = OperateOrder(number, SHOP, "somebody", OperatorAction(action), "because")
             case _:
                 self._send_intent(intent)
                 return
         self.host.send(topics.ORDER_INTENTS.name, number, request)
+
+    def _payment_facts(self) -> list[Record]:
+        return self.host.facts(topics.PAYMENT_EVENTS.name)
+
+    def _resolve(self, order_no: str, resolution: TicketResolution) -> None:
+        opened = [
+            fact
+            for fact in self._payment_facts()
+            if isinstance(fact, PaymentTicketOpened) and fact.order_no == order_no
+        ]
+        if opened:
+            ticket_no = opened[-1].ticket_no
+            request = ResolveTicket(ticket_no, order_no, SHOP, "somebody", resolution, "because")
+            self.host.send(topics.PAYMENT_INTENTS.name, order_no, request)
+
+
+def _cart(lines: Lines) -> tuple[CartLine, ...]:
+    return tuple(CartLine(sku, qty, 100 * sku) for sku, qty in lines)
+
+
+def _total_fen(lines: tuple[CartLine, ...]) -> int:
+    return sum(line.qty * line.unit_price_fen for line in lines)
+
+
+def _units(units: Lines) -> tuple[SkuUnits, ...]:
+    return tuple(SkuUnits(sku, qty) for sku, qty in units)
 
 
 def _order_no(intent: PlaceOrderIntent) -> str:
