@@ -18,6 +18,7 @@ from topologies.load.clients import connect, run_name
 from topologies.load.intents import Load, run_load
 from topologies.load.payers import Mix, Payer
 from topologies.load.stocking import bring_stock, list_skus
+from topologies.reading import spans
 from topologies.services import command
 
 ORDERS = 900
@@ -31,7 +32,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def run() -> Iterator[Endpoints]:
     """A pipeline at rest on which every kind of buyer has been, its worker killed halfway."""
-    with own_stack() as stack, Process(stack, "gateway"), Worker(stack, **RUN) as killed:
+    rare = {"ORDERSTREAM_CHECKPOINT_INTERVAL_S": "3"}  # so that there is much to send again
+    with own_stack() as stack, Process(stack, "gateway"), Worker(stack, **RUN, **rare) as killed:
         killed.wait_until("took_over")
         where, name = connect(stack.kafka, stack.registry), run_name()
         catalogue = make_catalogue(skus=50, stock=100, seed=7)
@@ -42,12 +44,20 @@ def run() -> Iterator[Endpoints]:
             survivor.wait_until("took_over")
             arguments = ("--orders", str(ORDERS), "--rate", "150", "--json")
             with Process(stack, "load", *arguments) as load:
-                time.sleep(3)
+                wait_for_facts(stack, ORDERS // 2)
                 killed.kill()
-                load.process.wait(90)
+                assert load.process.wait(90) == 0, load.output()[-3000:]
             run_load(where, catalogue, Load(orders=200, rate=100, mix=everybody), name)
             wait_quiet(stack.kafka)
             yield stack
+
+
+def wait_for_facts(stack: Endpoints, count: int) -> None:
+    """Wait until the orders have made ``count`` facts known."""
+    deadline_s = time.monotonic() + 60
+    while sum(span.end for span in spans(stack.kafka, ["order.events"]).values()) < count:
+        assert time.monotonic() < deadline_s, "no orders come through"
+        time.sleep(0.1)
 
 
 def replay(stack: Endpoints, *arguments: str, env: dict[str, str]) -> tuple[int, str]:

@@ -1,9 +1,12 @@
-"""Commands that go back over the log: `replay verify`."""
+"""Commands that go back over the log: `replay verify`, `replay state`, `replay capsule`."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +20,9 @@ from topologies.cli.connection import (
 )
 
 if TYPE_CHECKING:
+    from schemas.codec import Codec
     from streams.kernel.stage import Stage
+    from topologies.replay.log import KafkaLog
 
 _ALL = "all"
 
@@ -26,6 +31,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(help="Go back over the log: prove it, look into it.", no_args_is_help=True)
     group.command()(verify)
+    group.command()(state)
+    group.command()(capsule)
     app.add_typer(group, name="replay")
 
 
@@ -50,33 +57,20 @@ def verify(
     Exit codes: 0 identical; 1 something differs, the first difference is shown; 2 no such stage or
     partition; 3 no broker or registry, or the log's beginning is gone.
     """
-    from confluent_kafka import KafkaException
     from rich.console import Console
 
-    from schemas.registry import connected_codec
     from topologies.cli.progress import counting
-    from topologies.pipeline import all_records
-    from topologies.reading import ReadStalled
     from topologies.replay import reporting
-    from topologies.replay.log import KafkaLog
-    from topologies.replay.verifying import CannotReplay, Verification
-    from topologies.settings import PipelineSettings
-    from topologies.topics import TopicsMissing
+    from topologies.replay.verifying import Verification
 
     console = Console(stderr=True)
     chosen = chosen_stages(stage)
-    broker, schemas = kafka_address(kafka), registry_url(registry)
     started_s = time.monotonic()
-    try:
-        codec = connected_codec(schemas, all_records())
-        log = KafkaLog(broker, PipelineSettings().group)
+    with log_of(kafka, registry) as (log, codec):
         only = None if partition is None else [partition]
         verification = Verification(log, chosen, codec, only)
         with counting(console, "inbox records") as progress:
             verification.round(progress)
-    except (CannotReplay, ReadStalled, TopicsMissing, KafkaException) as error:
-        console.print(f"orderstream: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(3) from error
     verdicts = verification.verdicts()
     if not verdicts:
         raise typer.BadParameter(f"there is no partition {partition}")
@@ -102,6 +96,118 @@ def verify(
         )
     if not ok:
         raise typer.Exit(1)
+
+
+def state(
+    key: Annotated[str, typer.Option(help="An order number or a sku id.")],
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Inbox offset, epoch milliseconds or ISO 8601 in UTC. Default: now.",
+        ),
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="One stage. Default: a sku's inventory; an order, its money, its skus."),
+    ] = None,
+    kafka: KafkaOption = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an order, a sku or a payment as it was at a past moment.
+
+    The inbox partition of the key is folded again up to there; an offset is one of the stage's
+    inbox (the orders stage's when several are shown).
+
+    Example: orderstream replay state --key 7Q2M4K8ZC1N0P5RT --at 2026-11-24T23:35:30.250
+
+    Exit codes: 0 done (also when nothing was known then); 2 no such stage or moment; 3 no broker or
+    registry, or the log's beginning is gone.
+    """
+    from rich.console import Console
+
+    from topologies.cli.progress import counting
+    from topologies.replay import reporting
+    from topologies.replay.state import moment, of_order, snapshot
+
+    try:
+        until = moment(at)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    stages = chosen_stages(stage or ("inventory" if key.isdigit() else _ALL))
+    console = Console(stderr=True)
+    with log_of(kafka, registry) as (log, codec), counting(console, "inbox records") as progress:
+        if len(stages) == 1:
+            found = [snapshot(log, codec, stages[0], key, until, progress)]
+        else:
+            found = of_order(log, codec, stages, key, until, progress)
+    if as_json:
+        print(json.dumps([reporting.snapshot_json(one) for one in found]))
+        return
+    for one in found:
+        print("\n".join(reporting.snapshot_lines(one)))
+
+
+def capsule(
+    order_no: Annotated[str, typer.Argument(help="The order.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write. Default: test_order_ORDER_NO.py."),
+    ] = None,
+    kafka: KafkaOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Export an order's whole history as a test file that runs by itself.
+
+    It puts the recorded messages through today's stages and expects the recorded outputs: green
+    when the code decides the same, red at the first step that is decided otherwise.
+
+    Example: orderstream replay capsule 7Q2M4K8ZC1N0P5RT -o test_incident.py
+
+    Exit codes: 0 written; 1 no such order; 3 no broker or registry, or the log's beginning is gone.
+    """
+    from topologies.replay import writing
+    from topologies.replay.capturing import NoSuchOrder, capture
+    from topologies.settings import PipelineSettings
+
+    with log_of(kafka, registry) as (log, codec):
+        try:
+            steps = capture(log, codec, chosen_stages(_ALL), order_no)
+        except NoSuchOrder as error:
+            typer.echo(f"orderstream: {error}", err=True)
+            raise typer.Exit(1) from error
+    path = output or Path(f"test_order_{order_no}.py")
+    path.write_text(writing.test_file(order_no, steps, PipelineSettings().payment_window_ms))
+    print(f"{path}: {len(steps)} steps; run: pytest {path}")
+
+
+@contextmanager
+def log_of(kafka: str | None, registry: str | None) -> Iterator[tuple[KafkaLog, Codec]]:
+    """Give the recorded log and its codec; whatever keeps them from being read exits with 3."""
+    from confluent_kafka import KafkaException
+
+    from schemas.errors import Retryable
+    from schemas.registry import SchemasMissing, connected_codec
+    from topologies.pipeline import all_records
+    from topologies.reading import ReadStalled
+    from topologies.replay.log import CannotReplay, KafkaLog
+    from topologies.settings import PipelineSettings
+    from topologies.topics import TopicsMissing
+
+    broker, schemas = kafka_address(kafka), registry_url(registry)
+    try:
+        codec = connected_codec(schemas, all_records())
+        yield KafkaLog(broker, PipelineSettings().group), codec
+    except (
+        CannotReplay,
+        KafkaException,
+        ReadStalled,
+        Retryable,
+        SchemasMissing,
+        TopicsMissing,
+    ) as error:
+        typer.secho(f"orderstream: {error}", fg="red", err=True)
+        raise typer.Exit(3) from error
 
 
 def chosen_stages(name: str) -> list[Stage]:

@@ -10,9 +10,7 @@ side is what was under way at that moment and not the whole log.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.codec import Codec
@@ -27,17 +25,13 @@ from streams.kernel.errors import Retryable
 from streams.kernel.stage import Stage
 from topologies.reading import Place, Span
 from topologies.replay.comparing import Comparer, Difference, Kind
-from topologies.replay.log import Feed, RecordedLog
+from topologies.replay.log import CannotReplay, Feed, RecordedLog, check_beginning, spared
 
 Progress = Callable[[int, int], None]
 """Told (inbox records replayed, inbox records to replay)."""
 
 _MAX_WAITING = 50_000  # outputs, ~1 kB each with their headers: 50 MB
 _AHEAD_MS = 200  # how far a partition may be ahead of the slowest one while too many wait
-
-
-class CannotReplay(Exception):
-    """The log does not hold what a replay needs; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +125,9 @@ class Verification:
     ) -> None:
         self._log = log
         incarnations = log.incarnations([stage.inbox.name for stage in stages])
-        self._topics = _outputs_of(stages)
+        self._topics = outputs_of(stages)
         held = log.spans(self._topics)
-        _check_beginning(held)
+        check_beginning(held)
         partitions = {stage.inbox.name: 0 for stage in stages}
         partitions |= {topic: p + 1 for topic, p in sorted(held) if topic in partitions}
         self._replayed = {
@@ -158,7 +152,7 @@ class Verification:
         spans = self._log.spans(self._topics)
         for place, one in self._replayed.items():
             one.applied = max(one.applied, applied[place])
-        with _no_collections():
+        with spared():
             self._read(spans, progress)
         for one in self._replayed.values():
             one.take([])
@@ -261,30 +255,9 @@ class _Pace:
         self._paused = wanted
 
 
-def _outputs_of(stages: Sequence[Stage]) -> list[str]:
+def outputs_of(stages: Sequence[Stage]) -> list[str]:
     """Return every topic that a stage may write, its inbox among them."""
     topics = [t.name for t in PUBLIC if t.kind in (TopicKind.COMMANDS, TopicKind.EVENTS)]
     inboxes = [stage.inbox for stage in stages]
     topics += [inbox.name for inbox in inboxes] + [inbox.dead_letters for inbox in inboxes]
     return list(dict.fromkeys(topics))
-
-
-def _check_beginning(held: Mapping[Place, Span]) -> None:
-    for (topic, partition), span in held.items():
-        if span.first > 0:
-            raise CannotReplay(
-                f"the first {span.first} records of {topic}/{partition} are gone (retention): a "
-                "replay begins at offset 0"
-            )
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Spare the garbage collector: state and waiting outputs are millions of objects, no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

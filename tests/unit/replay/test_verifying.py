@@ -20,7 +20,8 @@ from tests.unit.replay.shop import LIMITS, Shop, every_outcome
 from topologies.pipeline import stages
 from topologies.replay import comparing, reporting, verifying
 from topologies.replay.comparing import Kind
-from topologies.replay.verifying import CannotReplay, Verdict, Verification
+from topologies.replay.log import CannotReplay
+from topologies.replay.verifying import Verdict, Verification
 
 
 class Changed:
