@@ -1,4 +1,4 @@
-"""Commands that go back over the log: `replay verify`, `replay state`, `replay capsule`."""
+"""Commands that go back over the log: `replay verify`, `state`, `capsule` and `shadow`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from schemas.codec import Codec
     from streams.kernel.stage import Stage
     from topologies.replay.log import KafkaLog
+    from topologies.replay.verifying import Verdict
 
 _ALL = "all"
 
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     group.command()(verify)
     group.command()(state)
     group.command()(capsule)
+    group.command()(shadow)
     app.add_typer(group, name="replay")
 
 
@@ -60,7 +62,6 @@ def verify(
     from rich.console import Console
 
     from topologies.cli.progress import counting
-    from topologies.replay import reporting
     from topologies.replay.verifying import Verification
 
     console = Console(stderr=True)
@@ -71,29 +72,92 @@ def verify(
         verification = Verification(log, chosen, codec, only)
         with counting(console, "inbox records") as progress:
             verification.round(progress)
+    took_s = time.monotonic() - started_s
     verdicts = verification.verdicts()
     if not verdicts:
         raise typer.BadParameter(f"there is no partition {partition}")
+    records = sum(verdict.records for verdict in verdicts)
+    rate = {"seconds": round(took_s, 3), "inbox_records_per_s": round(records / took_s)}
+    _show(verdicts, codec, as_json, rate)
+
+
+def shadow(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="The new code: the folder of another checkout, or module:function that builds "
+            "the stages. Default: this code, with the settings of the environment.",
+        ),
+    ] = None,
+    stage: Annotated[str, typer.Option(help="orders, inventory, payments, or all.")] = _ALL,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="How long to follow once the recorded log is compared.")
+    ] = 60.0,
+    kafka: KafkaOption = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run new code on the live inboxes beside the running system; report differing decisions.
+
+    Starts with the recorded log, then follows what the workers have checkpointed. Nothing is
+    written: no record, no offset, no schema (new schemas have to be registered before).
+
+    Example: orderstream replay shadow --from ../orderstream-next --stage orders --seconds 300
+
+    Exit codes: 0 all decisions are the same; 1 some differ; 2 no such stage or code; 3 no broker or
+    registry, or the log's beginning is gone.
+    """
+    from rich.console import Console
+
+    from topologies.cli.progress import counting
+    from topologies.replay import reporting
+    from topologies.replay.shadow import NoSuchCode, follow, run_elsewhere, stages_of
+    from topologies.replay.verifying import Verification
+
+    console = Console(stderr=True)
+    try:
+        if source is not None and (":" not in source or Path(source).is_dir()):
+            servers = ["--kafka", kafka_address(kafka), "--registry", registry_url(registry)]
+            options = ["--stage", stage, "--seconds", str(seconds), *servers]
+            code = run_elsewhere(Path(source), [*options, "--json"] if as_json else options)
+            raise typer.Exit(code)
+        chosen = chosen_stages(stage) if source is None else stages_of(source)
+    except NoSuchCode as error:
+        raise typer.BadParameter(str(error)) from error
+    if stage != _ALL:
+        chosen = [one for one in chosen if one.name == stage]
+    with log_of(kafka, registry) as (log, codec):
+
+        def found(verdict: Verdict) -> None:
+            for line in reporting.lines(verdict, codec):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        with counting(console, "inbox records") as progress:
+            verdicts = follow(Verification(log, chosen, codec), seconds, found, progress)
+    _show(verdicts, codec, as_json, {"seconds_followed": seconds})
+
+
+def _show(verdicts: list[Verdict], codec: Codec, as_json: bool, more: dict[str, float]) -> None:
+    """Print what was found; exit with 1 when it is not identical."""
+    from topologies.replay import reporting
+
     ok = all(verdict.ok for verdict in verdicts)
-    took_s = time.monotonic() - started_s
     records = sum(verdict.records for verdict in verdicts)
     if as_json:
         found = {
             "identical": ok,
             "inbox_records": records,
             "outputs_compared": sum(verdict.outputs for verdict in verdicts),
-            "seconds": round(took_s, 3),
-            "inbox_records_per_s": round(records / took_s),
+            **more,
             "partitions": [reporting.as_json(verdict, codec) for verdict in verdicts],
         }
         print(json.dumps(found))
     else:
         for verdict in verdicts:
             print("\n".join(reporting.lines(verdict, codec)))
-        print(
-            f"replay: {'identical' if ok else 'NOT identical'}: {records:,} inbox records in "
-            f"{took_s:.1f} s, {records / took_s:,.0f}/s"
-        )
+        notes = ", ".join(f"{name.replace('_', ' ')} {value:,g}" for name, value in more.items())
+        print(f"replay: {'' if ok else 'NOT '}identical: {records:,} inbox records; {notes}")
     if not ok:
         raise typer.Exit(1)
 
