@@ -27,9 +27,10 @@ from topologies.reading import read, spans
 from topologies.services import command
 
 ROOT = Path(__file__).parents[2]
-FACTS = ("order.events", "inventory.commands", "payment.commands")
-ORDERS = 900
-WINDOW_MS = 4_000  # sim-late pays after 5,000
+FACTS = ("order.events", "inventory.events", "payment.events")
+ORDERS = 600
+WINDOW_MS = 10_000
+LATE_MS = WINDOW_MS + 1_000  # sim-late pays when it is too late
 RUN = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(WINDOW_MS)}
 OTHER_RULE = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(WINDOW_MS + 1_000)}
 
@@ -40,10 +41,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 def run() -> Iterator[Endpoints]:
     """A pipeline at rest on which every kind of buyer has been, its worker killed halfway."""
     rare = {"ORDERSTREAM_CHECKPOINT_INTERVAL_S": "3"}  # so that there is much to send again
-    with own_stack() as stack, Process(stack, "gateway"), Worker(stack, **RUN, **rare) as killed:
+    gateway = ("gateway", "--late-ms", str(LATE_MS))
+    with own_stack() as stack, Process(stack, *gateway), Worker(stack, **RUN, **rare) as killed:
         killed.wait_until("took_over")
         where, name = connect(stack.kafka, stack.registry), run_name()
-        catalogue = make_catalogue(skus=50, stock=100, seed=7)
+        catalogue = make_catalogue(skus=50, stock=20, seed=7)
         list_skus(where, catalogue)
         bring_stock(where, catalogue, name)
         everybody = Mix(dict.fromkeys(Payer, 1.0))
@@ -150,7 +152,7 @@ def test_a_past_moment_of_an_order_is_shown_with_its_money_and_its_sku(run: Endp
 
 def test_a_capsule_of_an_order_of_every_ending_runs_green(run: Endpoints, tmp_path: Path) -> None:
     endings = an_order_of_every_ending(run)
-    assert {"OrderRejected", "OrderExpired", "OrderConfirmed", "OrderCancelled"} <= endings.keys()
+    assert {"OrderRejected", "OrderExpired", "OrderConfirmed"} <= endings.keys(), endings
     for order_no in endings.values():
         replay(run, "capsule", order_no, "-o", str(tmp_path / f"test_{order_no}.py"), env=RUN)
 

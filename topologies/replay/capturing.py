@@ -179,10 +179,10 @@ class _Watch:
             for record in (old, table.get(key))
         )
 
-    def _is_shared(self, record: Record | None) -> bool:
-        """Tell whether a message or state record is about one of the order's skus."""
+    def _is_shared(self, record: Record | None, key: str = "") -> bool:
+        """Tell whether a message, or a state record under ``key``, is about one of the skus."""
         named = (str(getattr(record, name, "")) for name in ("sku_id", "resource_id"))
-        return not self._skus.isdisjoint(named)
+        return not self._skus.isdisjoint((*named, key.partition("/")[0]))
 
     def _note(self) -> None:
         """Remember which state records are about the skus, and begin anew."""
@@ -190,7 +190,7 @@ class _Watch:
             for key, old in table.before.items():
                 if (kind, key) not in self._shared:
                     for record in (old, table.get(key)):
-                        if self._is_shared(record) and not self._is_others(record):
+                        if self._is_shared(record, key) and not self._is_others(record):
                             self._shared.add((kind, key))
             table.before.clear()
 
@@ -209,7 +209,7 @@ class _Watch:
             wanted |= {
                 (kind, key)
                 for key, old in table.before.items()
-                if self._is_shared(old) or self._is_shared(table.get(key))
+                if self._is_shared(old, key) or self._is_shared(table.get(key))
             }
         changes: list[Change] = []
         for kind, key in sorted(wanted, key=lambda one: (one[0].__name__, one[1])):
@@ -217,4 +217,6 @@ class _Watch:
             before = table.before[key] if key in table.before else table.get(key)
             if own.table(kind).get(key) != before:
                 changes.append((kind, key, before))
+        # What was given is kept up to date from now on, or its timers would fire at wrong times.
+        self._shared |= {(kind, key) for kind, key, _ in changes}
         return changes

@@ -144,7 +144,8 @@ def of_order(
 
 def belongs(name: str, record: Record, key: str) -> bool:
     """Tell whether the state record under ``name`` is about ``key``: an order or a sku."""
-    return name == key or any(str(getattr(record, field, "")) == key for field in _NAMES)
+    is_part = name == key or name.startswith(f"{key}/")
+    return is_part or any(str(getattr(record, field, "")) == key for field in _NAMES)
 
 
 class _Told:
