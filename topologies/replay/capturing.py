@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from schemas.codec import Codec
@@ -57,30 +57,34 @@ def _mentions(
 ) -> tuple[dict[_At, Record], dict[_At, list[Sent]]]:
     """Return the inbox messages about the order, and the outputs about it by what caused them."""
     inboxes = {stage.inbox.name: stage.name for stage in stages}
-    incarnations = log.incarnations(inboxes)
-    names = {incarnations[inbox]: stage for inbox, stage in inboxes.items()}
-    needle = order_no.encode()
+    names = {log.incarnations(inboxes)[inbox]: stage for inbox, stage in inboxes.items()}
     told: dict[_At, Record] = {}
     outputs: defaultdict[_At, dict[int, Sent]] = defaultdict(dict)
-    for batch in records(log, outputs_of(stages)):
-        for (topic, partition), found in batch.items():
-            for record in found:
-                if needle not in (record.value or b""):
-                    continue
-                message = _decoded(codec, record)
-                if message is None or not concerns(message, order_no):
-                    continue
-                if topic in inboxes:
-                    told[inboxes[topic], partition, record.offset] = message
-                stamp = cause_of(record.headers)
-                if stamp is not None:
-                    source = cause.parse(stamp)
-                    if source.incarnation in names:
-                        at = (names[source.incarnation], source.partition, source.offset)
-                        # What was sent again after a crash is the same output once more.
-                        key = (record.key or b"").decode()
-                        outputs[at].setdefault(source.output, Sent(topic, key, message))
+    for (topic, partition), record, message in _about(log, codec, outputs_of(stages), order_no):
+        if topic in inboxes:
+            told[inboxes[topic], partition, record.offset] = message
+        stamp = cause_of(record.headers)
+        source = cause.parse(stamp) if stamp is not None else None
+        if source is not None and source.incarnation in names:
+            at = (names[source.incarnation], source.partition, source.offset)
+            sent = Sent(topic, (record.key or b"").decode(), message)
+            # What was sent again after a crash is the same output once more.
+            outputs[at].setdefault(source.output, sent)
     return told, {at: [found[n] for n in sorted(found)] for at, found in outputs.items()}
+
+
+def _about(
+    log: RecordedLog, codec: Codec, topics: Sequence[str], order_no: str
+) -> Iterator[tuple[Place, StoredRecord, Record]]:
+    """Yield every record of ``topics`` that is about the order, with where it stands, decoded."""
+    needle = order_no.encode()
+    for batch in records(log, topics):
+        for place, found in batch.items():
+            for record in found:
+                if needle in (record.value or b""):  # decoding costs a hundred times as much
+                    message = _decoded(codec, record)
+                    if message is not None and concerns(message, order_no):
+                        yield place, record, message
 
 
 def _decoded(codec: Codec, record: StoredRecord) -> Record | None:
@@ -144,8 +148,11 @@ class _Watch:
         """Return the steps of this partition; ``player`` plays them, to know what it lacks."""
         found = []
         stream_ms = 0
+        applied = self._log.applied([self._place])[self._place]
         for batch in records(self._log, [self._place]):
             for record in batch.get(self._place, []):
+                if record.offset >= applied:
+                    return found  # its outputs may not be in the log yet
                 before_ms = stream_ms
                 self._has_output = False
                 if not self._fold.apply([record]):
