@@ -146,7 +146,7 @@ class _Watch:
 
     def steps(self, recorded: dict[_At, list[Sent]], player: Player) -> list[Step]:
         """Return the steps of this partition; ``player`` plays them, to know what it lacks."""
-        found = []
+        found: list[Step] = []
         stream_ms = 0
         applied = self._log.applied([self._place])[self._place]
         for batch in records(self._log, [self._place]):
