@@ -10,6 +10,7 @@ side is what was under way at that moment and not the whole log.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -156,6 +157,7 @@ class Verification:
             self._read(spans, progress)
         for one in self._replayed.values():
             one.take([])
+            one.comparer.meet()
             if one.comparer.is_astray:
                 one.comparer.forget()
             else:
@@ -182,15 +184,16 @@ class Verification:
                     if self._next[place] >= left[place]:
                         del left[place]
                         feed.pause([place])
-                pace.keep(self._waiting())
+                pace.keep(self._meet())
                 if progress is not None:
                     progress(done, total)
 
-    def _waiting(self) -> int:
-        """Return how many outputs wait for their other side; let go of those who wait in vain."""
+    def _meet(self) -> int:
+        """Let both sides meet; return how many still wait, less those who wait in vain."""
         waiting = 0
         for one in self._replayed.values():
             comparer = one.comparer
+            comparer.meet()
             if comparer.waiting > _MAX_WAITING:
                 comparer.settle_passed(one.fold.offset + 1)
             if comparer.is_astray:
@@ -209,17 +212,20 @@ class Verification:
         return records
 
     def _take(self, place: Place, records: list[StoredRecord]) -> int:
-        """Compare recorded outputs; return how many inbox records were replayed."""
-        comparers, header = self._comparers, cause.HEADER
+        """Take outputs and inbox records of a partition; return how many were replayed."""
+        found: defaultdict[bytes, list[tuple[bytes, StoredRecord]]] = defaultdict(list)
+        header = cause.HEADER
         for record in records:
-            headers = record.headers
+            headers = record[4]
             if headers:
-                first = headers[0]
-                stamp = first[1] if first[0] == header else cause_of(headers)
-                if stamp is not None:
-                    comparer = comparers.get(stamp[: cause.CHANNEL_BYTES])
-                    if comparer is not None:
-                        comparer.take(stamp, place, record)
+                name, stamp = headers[0]
+                if name != header:
+                    stamp = cause_of(headers) or b""
+                found[stamp[:12]].append((stamp, record))
+        for channel, outputs in found.items():
+            comparer = self._comparers.get(channel)
+            if comparer is not None:
+                comparer.take(place, outputs)
         one = self._replayed.get(place)
         return one.take(records) if one is not None else 0
 
