@@ -249,6 +249,7 @@ def capsule(
 def log_of(kafka: str | None, registry: str | None) -> Iterator[tuple[KafkaLog, Codec]]:
     """Give the recorded log and its codec; whatever keeps them from being read exits with 3."""
     from confluent_kafka import KafkaException
+    from httpx2 import HTTPError
 
     from schemas.errors import Retryable
     from schemas.registry import SchemasMissing, connected_codec
@@ -264,13 +265,15 @@ def log_of(kafka: str | None, registry: str | None) -> Iterator[tuple[KafkaLog, 
         yield KafkaLog(broker, PipelineSettings().group), codec
     except (
         CannotReplay,
+        HTTPError,
         KafkaException,
         ReadStalled,
         Retryable,
         SchemasMissing,
         TopicsMissing,
     ) as error:
-        typer.secho(f"orderstream: {error}", fg="red", err=True)
+        what = "the schema registry does not answer: " if isinstance(error, HTTPError) else ""
+        typer.secho(f"orderstream: {what}{error}", fg="red", err=True)
         raise typer.Exit(3) from error
 
 
