@@ -28,7 +28,7 @@ from topologies.services import command
 
 ROOT = Path(__file__).parents[2]
 FACTS = ("order.events", "inventory.events", "payment.events")
-ORDERS = 600
+ORDERS = 400
 WINDOW_MS = 10_000
 LATE_MS = WINDOW_MS + 1_000  # sim-late pays when it is too late
 RUN = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(WINDOW_MS)}
@@ -56,8 +56,8 @@ def run() -> Iterator[Endpoints]:
                 wait_for_facts(stack, ORDERS // 2)
                 killed.kill()
                 assert load.process.wait(90) == 0, load.output()[-3000:]
-            run_load(where, catalogue, Load(orders=200, rate=100, mix=everybody), name)
-            wait_quiet(stack.kafka)
+            run_load(where, catalogue, Load(orders=150, rate=75, mix=everybody), name)
+            wait_quiet(stack.kafka, quiet_s=4.0)  # late money comes a second after the rest
             yield stack
 
 
