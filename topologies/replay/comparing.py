@@ -7,7 +7,7 @@ look-up pairs a replayed output with its recorded one, in whatever order the two
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ _REMEMBERED = 50_000
 """Outputs, twice, of which a digest is kept to judge what was sent again: above the outputs of a
 partition between two checkpoints, ~5,000 a second, and a takeover of 6 s. About 200 bytes each."""
 
-Decided = Callable[[str, bytes], int]
+PartitionOf = Callable[[str, bytes], int]
 """(topic, key) -> the partition on which a record belongs."""
 
 
@@ -48,8 +48,8 @@ class Sent(NamedTuple):
     at: tuple[int, int] | None = None
 
 
-_Made = tuple[str, bytes | None, bytes | None, Headers]
-"""The same while it waits: a plain tuple costs a third."""
+_Made = tuple[str, str | bytes | None, bytes | None, Headers]
+"""What an outbox is given, as it waits."""
 
 
 class Difference(NamedTuple):
@@ -66,10 +66,11 @@ class Difference(NamedTuple):
 class Comparer:
     """Compares the outputs of one stage partition: `outbox` takes replayed ones, `take` recorded.
 
-    Both sides are kept only until they have met.
+    They wait until `meet` pairs them, a batch at a time: a call for each would cost as much as the
+    comparison.
     """
 
-    def __init__(self, channel: bytes, partition_of: Decided) -> None:
+    def __init__(self, channel: bytes, partition_of: PartitionOf) -> None:
         self.channel = channel
         self.compared = self.resent = self.resent_unchecked = 0
         self.counts: Counter[Kind] = Counter()
@@ -95,35 +96,56 @@ class Comparer:
         self, topic: str, key: str | bytes | None, value: bytes | None, headers: Headers
     ) -> None:
         """Take what the replay puts out."""
-        stamp = headers[0][1] if headers[0][0] == cause.HEADER else cause_of(headers)
-        assert stamp is not None, "every output carries its cause"
-        raw_key = key.encode() if isinstance(key, str) else key
-        found = self._recorded.pop(stamp, None)
-        if found is None:
-            self._replayed[stamp] = (topic, raw_key, value, headers)
-        else:
-            self._compare(stamp, (topic, raw_key, value, headers), *found)
+        name, stamp = headers[0]
+        if name != cause.HEADER:
+            stamp = cause_of(headers) or b""
+        self._replayed[stamp] = (topic, key, value, headers)
 
-    def take(self, stamp: bytes, place: Place, record: StoredRecord) -> None:
-        """Take an output that stands at ``place``; ``stamp`` is its cause."""
-        position = stamp[cause.CHANNEL_BYTES :]
-        if position <= self._highest.get(place, b""):
-            self._take_resent(stamp, place, record)
-            return
-        self._highest[place] = position
-        made = self._replayed.pop(stamp, None)
-        if made is None:
-            self._recorded[stamp] = (place, record)
-        else:
-            self._compare(stamp, made, place, record)
+    def take(self, place: Place, found: Iterable[tuple[bytes, StoredRecord]]) -> None:
+        """Take outputs that stand at ``place``, in order, each with its cause."""
+        recorded, highest = self._recorded, self._highest.get(place, b"")
+        for stamp, record in found:
+            position = stamp[12:]
+            if position > highest:
+                highest = position
+                recorded[stamp] = (place, record)
+            else:
+                self._take_resent(stamp, place, record)
+        self._highest[place] = highest
+
+    def meet(self) -> None:
+        """Compare the outputs of which both sides are there by now."""
+        replayed, recorded, partition_of = self._replayed, self._recorded, self._partition_of
+        fewer, others = (
+            (replayed, recorded) if len(replayed) < len(recorded) else (recorded, replayed)
+        )
+        # In the order in which they came: their bytes lie near one another in memory.
+        both = [stamp for stamp in fewer if stamp in others]
+        for stamp in both:
+            topic, key, value, headers = made = replayed.pop(stamp)
+            place, record = found = recorded.pop(stamp)
+            _, _, found_key, found_value, found_headers = record
+            raw_key = key.encode() if isinstance(key, str) else key
+            if (
+                found_value != value
+                or found_key != raw_key
+                or place[0] != topic
+                or (found_headers != headers and list(found_headers) != list(headers))
+            ):
+                self._differ(Kind.DIFFERS, stamp, _recorded(*found), _replayed(*made))
+            elif raw_key is not None and partition_of(topic, raw_key) != place[1]:
+                why = f"its key belongs on partition {partition_of(topic, raw_key)}"
+                self._differ(Kind.MISPLACED, stamp, _recorded(*found), _replayed(*made), why)
+            self._digests[stamp] = _digest(record)
+        self.compared += len(both)
+        if len(self._digests) >= _REMEMBERED:
+            self._digests_before, self._digests = self._digests, {}
 
     def settle(self, applied: int) -> None:
         """Judge what waits: all outputs of inbox offsets below ``applied`` are in by now."""
+        self._settle_recorded(applied)
         limit = cause.pack_position(applied, 0)
-        for stamp in [s for s in self._replayed if s[cause.CHANNEL_BYTES :] < limit]:
-            self._differ(Kind.MISSING, stamp, None, Sent(*self._replayed.pop(stamp)))
-        for stamp in [s for s in self._recorded if s[cause.CHANNEL_BYTES :] < limit]:
-            self._differ(Kind.SURPLUS, stamp, _recorded(*self._recorded.pop(stamp)), None)
+        self._miss([stamp for stamp in self._replayed if stamp[12:] < limit])
 
     def settle_passed(self, replayed: int) -> None:
         """Judge what waits in vain, because its other side would have come before.
@@ -131,14 +153,23 @@ class Comparer:
         Everything that inbox offsets below ``replayed`` put out is known, and on a partition of a
         topic what stands behind an output comes after it.
         """
+        self._settle_recorded(replayed)
+        missed = []
+        for stamp, made in self._replayed.items():
+            sent = _replayed(*made)
+            place = (sent.topic, self._partition_of(sent.topic, sent.key or b""))
+            if stamp[12:] < self._highest.get(place, b""):
+                missed.append(stamp)
+        self._miss(missed)
+
+    def _settle_recorded(self, replayed: int) -> None:
         limit = cause.pack_position(replayed, 0)
-        for stamp in [s for s in self._recorded if s[cause.CHANNEL_BYTES :] < limit]:
+        for stamp in [stamp for stamp in self._recorded if stamp[12:] < limit]:
             self._differ(Kind.SURPLUS, stamp, _recorded(*self._recorded.pop(stamp)), None)
-        for stamp, made in list(self._replayed.items()):
-            topic, key, _, _ = made
-            place = (topic, self._partition_of(topic, key or b""))
-            if stamp[cause.CHANNEL_BYTES :] < self._highest.get(place, b""):
-                self._differ(Kind.MISSING, stamp, None, Sent(*self._replayed.pop(stamp)))
+
+    def _miss(self, stamps: Iterable[bytes]) -> None:
+        for stamp in stamps:
+            self._differ(Kind.MISSING, stamp, None, _replayed(*self._replayed.pop(stamp)))
 
     def failed(self, offset: int, error: Exception) -> None:
         """Take note that the replay could not apply the inbox record at ``offset``."""
@@ -150,35 +181,15 @@ class Comparer:
         self._replayed.clear()
         self._recorded.clear()
 
-    def _compare(self, stamp: bytes, made: _Made, place: Place, record: StoredRecord) -> None:
-        topic, key, value, headers = made
-        _, _, found_key, found_value, found_headers = record
-        self.compared += 1
-        digests = self._digests
-        digests[stamp] = hash((found_key, found_value, *found_headers))
-        if len(digests) >= _REMEMBERED:
-            self._digests_before, self._digests = digests, {}
-        if (
-            found_value != value
-            or found_key != key
-            or place[0] != topic
-            or (found_headers != headers and list(found_headers) != list(headers))
-        ):
-            self._differ(Kind.DIFFERS, stamp, _recorded(place, record), Sent(*made))
-        elif key is not None and self._partition_of(topic, key) != place[1]:
-            why = f"its key belongs on partition {self._partition_of(topic, key)}"
-            self._differ(Kind.MISPLACED, stamp, _recorded(place, record), Sent(*made), why)
-
     def _take_resent(self, stamp: bytes, place: Place, record: StoredRecord) -> None:
         """Judge a record that receivers drop: it must be what was sent the first time."""
         self.resent += 1
-        digest = self._digests.get(stamp) or self._digests_before.get(stamp)
         waits = self._recorded.get(stamp)
-        if waits is not None:
-            digest = hash((waits[1].key, waits[1].value, *waits[1].headers))
+        digest = _digest(waits[1]) if waits is not None else self._digests.get(stamp)
+        digest = self._digests_before.get(stamp) if digest is None else digest
         if digest is None:
             self.resent_unchecked += 1
-        elif digest != hash((record.key, record.value, *record.headers)):
+        elif digest != _digest(record):
             self._differ(Kind.RESENT_DIFFERS, stamp, _recorded(place, record), None)
 
     def _differ(
@@ -194,6 +205,14 @@ class Comparer:
         at = (where.offset, where.output)
         if self.first is None or at < (self.first.offset, self.first.output):
             self.first = Difference(kind, *at, recorded, replayed, why)
+
+
+def _digest(record: StoredRecord) -> int:
+    return hash((record.key, record.value, *record.headers))
+
+
+def _replayed(topic: str, key: str | bytes | None, value: bytes | None, headers: Headers) -> Sent:
+    return Sent(topic, key.encode() if isinstance(key, str) else key, value, headers)
 
 
 def _recorded(place: Place, record: StoredRecord) -> Sent:

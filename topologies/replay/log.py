@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import zlib
 from collections import defaultdict
@@ -23,6 +24,10 @@ Batch = dict[Place, list[StoredRecord]]
 
 _TIMEOUT_S = 30.0
 _CACHED_KEYS = 100_000
+
+
+class CannotReplay(Exception):
+    """The log does not hold what a replay needs; the message says what."""
 
 
 class Feed(Protocol):
@@ -189,3 +194,51 @@ class _MemoryFeed:
 
     def resume(self, places: Collection[Place]) -> None:
         self._paused.difference_update(places)
+
+
+def records(log: RecordedLog, names: Collection[str] | Collection[Place]) -> Iterator[Batch]:
+    """Yield all records of topics or partitions up to the ends of now, batch by batch.
+
+    Raises ReadStalled, and CannotReplay when retention has deleted the first ones.
+    """
+    topics_of = {name if isinstance(name, str) else name[0] for name in names}
+    held = {
+        place: span
+        for place, span in log.spans(topics_of).items()
+        if place in names or place[0] in names
+    }
+    check_beginning(held)
+    left = {place: span.end for place, span in held.items() if span.end}
+    with log.feed(dict.fromkeys(left, 0)) as feed:
+        while left:
+            found: Batch = {}
+            for place, batch in feed.batch().items():
+                end = left.get(place, 0)
+                if batch[0].offset < end:
+                    found[place] = batch[: end - batch[0].offset]
+                if batch[-1].offset >= end - 1 and place in left:
+                    del left[place]
+                    feed.pause([place])
+            yield found
+
+
+def check_beginning(held: Mapping[Place, Span]) -> None:
+    """Raise CannotReplay unless every partition still begins at offset 0."""
+    for (topic, partition), span in held.items():
+        if span.first > 0:
+            raise CannotReplay(
+                f"the first {span.first} records of {topic}/{partition} are gone (retention): a "
+                "replay begins at offset 0"
+            )
+
+
+@contextmanager
+def spared() -> Iterator[None]:
+    """Spare the garbage collector: state and waiting outputs are millions of objects, no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

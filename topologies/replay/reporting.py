@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from schemas.codec import Codec
 from schemas.errors import InvalidMessage, Retryable
 from schemas.record import Record, full_name
 from topologies.replay.comparing import Difference, Sent
+from topologies.replay.state import Snapshot
 from topologies.replay.verifying import Verdict
 
 
@@ -58,6 +60,43 @@ def difference_lines(difference: Difference, codec: Codec) -> Iterator[str]:
             yield f"    {side}  {_place(sent)} key {_key(sent)}: {_content(sent, codec)}"
     for name, was, now in _fields(difference, codec):
         yield f"    {name}: recorded {was!r}, replayed {now!r}"
+
+
+def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
+    """Return a snapshot as JSON-like values."""
+    return {
+        "stage": snapshot.stage,
+        "partition": snapshot.partition,
+        "key": snapshot.key,
+        "offset": snapshot.offset,
+        "at_ms": snapshot.at_ms,
+        "records": [
+            {"record": type(record).__name__, "key": key, "value": msgspec.to_builtins(record)}
+            for key, record in snapshot.records
+        ],
+    }
+
+
+def snapshot_lines(snapshot: Snapshot) -> Iterator[str]:
+    """Yield a snapshot as lines of text: a record, then its fields."""
+    at = datetime.fromtimestamp(snapshot.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    place = f"{snapshot.stage}/{snapshot.partition} after offset {snapshot.offset}"
+    yield f"{snapshot.key} in {place}, {at}"
+    if not snapshot.records:
+        yield "  nothing is known of it"
+    for key, record in snapshot.records:
+        yield f"  {type(record).__name__} {key}"
+        for name in record.__struct_fields__:
+            yield f"    {name:<18} {_text(name, getattr(record, name))}"
+
+
+def _text(name: str, value: Any) -> str:
+    if name.endswith("_ms") and isinstance(value, int) and value > 0:
+        at = datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds")
+        return f"{value} ({at})"
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value) or "-"
+    return str(value)
 
 
 def _difference_json(difference: Difference, codec: Codec) -> dict[str, Any]:

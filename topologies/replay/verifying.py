@@ -10,9 +10,8 @@ side is what was under way at that moment and not the whole log.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.codec import Codec
@@ -27,17 +26,13 @@ from streams.kernel.errors import Retryable
 from streams.kernel.stage import Stage
 from topologies.reading import Place, Span
 from topologies.replay.comparing import Comparer, Difference, Kind
-from topologies.replay.log import Feed, RecordedLog
+from topologies.replay.log import CannotReplay, Feed, RecordedLog, check_beginning, spared
 
 Progress = Callable[[int, int], None]
 """Told (inbox records replayed, inbox records to replay)."""
 
 _MAX_WAITING = 50_000  # outputs, ~1 kB each with their headers: 50 MB
 _AHEAD_MS = 200  # how far a partition may be ahead of the slowest one while too many wait
-
-
-class CannotReplay(Exception):
-    """The log does not hold what a replay needs; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +126,9 @@ class Verification:
     ) -> None:
         self._log = log
         incarnations = log.incarnations([stage.inbox.name for stage in stages])
-        self._topics = _outputs_of(stages)
+        self._topics = outputs_of(stages)
         held = log.spans(self._topics)
-        _check_beginning(held)
+        check_beginning(held)
         partitions = {stage.inbox.name: 0 for stage in stages}
         partitions |= {topic: p + 1 for topic, p in sorted(held) if topic in partitions}
         self._replayed = {
@@ -158,10 +153,11 @@ class Verification:
         spans = self._log.spans(self._topics)
         for place, one in self._replayed.items():
             one.applied = max(one.applied, applied[place])
-        with _no_collections():
+        with spared():
             self._read(spans, progress)
         for one in self._replayed.values():
             one.take([])
+            one.comparer.meet()
             if one.comparer.is_astray:
                 one.comparer.forget()
             else:
@@ -188,15 +184,16 @@ class Verification:
                     if self._next[place] >= left[place]:
                         del left[place]
                         feed.pause([place])
-                pace.keep(self._waiting())
+                pace.keep(self._meet())
                 if progress is not None:
                     progress(done, total)
 
-    def _waiting(self) -> int:
-        """Return how many outputs wait for their other side; let go of those who wait in vain."""
+    def _meet(self) -> int:
+        """Let both sides meet; return how many still wait, less those who wait in vain."""
         waiting = 0
         for one in self._replayed.values():
             comparer = one.comparer
+            comparer.meet()
             if comparer.waiting > _MAX_WAITING:
                 comparer.settle_passed(one.fold.offset + 1)
             if comparer.is_astray:
@@ -215,17 +212,20 @@ class Verification:
         return records
 
     def _take(self, place: Place, records: list[StoredRecord]) -> int:
-        """Compare recorded outputs; return how many inbox records were replayed."""
-        comparers, header = self._comparers, cause.HEADER
+        """Take outputs and inbox records of a partition; return how many were replayed."""
+        found: defaultdict[bytes, list[tuple[bytes, StoredRecord]]] = defaultdict(list)
+        header = cause.HEADER
         for record in records:
-            headers = record.headers
+            headers = record[4]
             if headers:
-                first = headers[0]
-                stamp = first[1] if first[0] == header else cause_of(headers)
-                if stamp is not None:
-                    comparer = comparers.get(stamp[: cause.CHANNEL_BYTES])
-                    if comparer is not None:
-                        comparer.take(stamp, place, record)
+                name, stamp = headers[0]
+                if name != header:
+                    stamp = cause_of(headers) or b""
+                found[stamp[:12]].append((stamp, record))
+        for channel, outputs in found.items():
+            comparer = self._comparers.get(channel)
+            if comparer is not None:
+                comparer.take(place, outputs)
         one = self._replayed.get(place)
         return one.take(records) if one is not None else 0
 
@@ -261,30 +261,9 @@ class _Pace:
         self._paused = wanted
 
 
-def _outputs_of(stages: Sequence[Stage]) -> list[str]:
+def outputs_of(stages: Sequence[Stage]) -> list[str]:
     """Return every topic that a stage may write, its inbox among them."""
     topics = [t.name for t in PUBLIC if t.kind in (TopicKind.COMMANDS, TopicKind.EVENTS)]
     inboxes = [stage.inbox for stage in stages]
     topics += [inbox.name for inbox in inboxes] + [inbox.dead_letters for inbox in inboxes]
     return list(dict.fromkeys(topics))
-
-
-def _check_beginning(held: Mapping[Place, Span]) -> None:
-    for (topic, partition), span in held.items():
-        if span.first > 0:
-            raise CannotReplay(
-                f"the first {span.first} records of {topic}/{partition} are gone (retention): a "
-                "replay begins at offset 0"
-            )
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Spare the garbage collector: state and waiting outputs are millions of objects, no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

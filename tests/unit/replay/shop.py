@@ -34,7 +34,7 @@ class Shop:
         self._asked: set[str] = set()
         self._under_way: list[tuple[int, payment.GatewayReport]] = []
         for sku, qty in ((SKU, stock), (SCARCE, 1)):
-            restock = inventory.Restock(f"first-{sku}", SHOP, sku, "east", qty, trace(str(sku)))
+            restock = inventory.Restock("first", SHOP, sku, "east", qty, trace(str(sku)))
             self.host.send(topics.INVENTORY_COMMANDS.name, str(sku), restock)
         self.wait(1_000)
 

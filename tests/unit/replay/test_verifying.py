@@ -18,9 +18,11 @@ from streams.kernel.stage import Output, Stage, View
 from streams.orders import OrderLimits
 from tests.unit.replay.shop import LIMITS, Shop, every_outcome
 from topologies.pipeline import stages
+from topologies.reading import Span
 from topologies.replay import comparing, reporting, verifying
 from topologies.replay.comparing import Kind
-from topologies.replay.verifying import CannotReplay, Verdict, Verification
+from topologies.replay.log import CannotReplay
+from topologies.replay.verifying import Verdict, Verification
 
 
 class Changed:
@@ -290,4 +292,15 @@ def test_a_log_that_nobody_applied_cannot_be_judged() -> None:
     shop.log.applied = lambda places: dict.fromkeys(places, 0)  # type: ignore[method-assign]
 
     with pytest.raises(CannotReplay, match="ORDERSTREAM_GROUP"):
+        verify(shop)
+
+
+def test_a_log_whose_beginning_is_gone_cannot_be_judged() -> None:
+    shop = Shop()
+    held = shop.log.spans
+    shop.log.spans = lambda names: {  # type: ignore[method-assign]
+        place: Span(1, span.end) for place, span in held(names).items()
+    }
+
+    with pytest.raises(CannotReplay, match=r"the first 1 records of order\.commands/0 are gone"):
         verify(shop)
