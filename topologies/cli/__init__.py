@@ -14,6 +14,7 @@ from topologies.cli import (
     bench,
     demo,
     dlq,
+    explain,
     gateway,
     load,
     replay,
@@ -23,7 +24,7 @@ from topologies.cli import (
     worker,
 )
 
-COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, replay, dlq, bench)
+COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, replay, explain, dlq, bench)
 """One module per family of commands; each has ``register(app)`` and imports lazily."""
 
 

@@ -1,0 +1,151 @@
+"""Who got the last units of a sku: its partition decided one try after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from schemas import topics
+from schemas.codec import Codec
+from schemas.inventory import ReleaseCause, StockDeducted, StockHeld, StockRefused, StockReleased
+from schemas.record import Record
+from streams.orders.state import TRANSITIONS, OrderStatus
+from topologies.explain.history import Event, Log, keyed
+
+
+class Fate(StrEnum):
+    """What became of the units that a try asked for."""
+
+    REFUSED = "REFUSED"
+    HELD = "HELD"  # still
+    SOLD = "SOLD"
+    GIVEN_BACK = "GIVEN_BACK"  # the order gave them back
+    RAN_OUT = "RAN_OUT"  # the hold ran out
+
+
+class Outcome(NamedTuple):
+    """Where an order stands, and since when."""
+
+    status: OrderStatus
+    since_ms: int
+
+
+class Try(NamedTuple):
+    """One order's try: ``available`` units were to be had before it.
+
+    ``reason`` is why it was refused. ``fate_ms`` is when its fate was decided.
+    """
+
+    at_ms: int
+    order_no: str
+    requested: int
+    available: int
+    fate: Fate
+    fate_ms: int
+    reason: str
+    order: Outcome | None
+
+
+class Contest(NamedTuple):
+    """The tries for the last units of a sku, in the order in which they were decided.
+
+    ``left`` is what is to be had now, after everything that was read.
+    """
+
+    sku_id: int
+    last: int
+    left: int
+    tries: tuple[Try, ...]
+
+    @property
+    def winners(self) -> int:
+        """Return how many tries were granted, whatever became of them."""
+        return sum(1 for one in self.tries if one.fate is not Fate.REFUSED)
+
+    @property
+    def losers(self) -> int:
+        """Return how many tries were refused."""
+        return len(self.tries) - self.winners
+
+
+def read_contest(log: Log, codec: Codec, sku_id: int, last: int) -> Contest | None:
+    """Return who tried for any of the last ``last`` units; None: nothing is known of the sku.
+
+    Reads the sku's partition for the decisions, and for what became of them the partitions of the
+    orders that took part, from the first of their tries on.
+    """
+    stock = keyed(log, codec, (topics.INVENTORY_EVENTS,), (str(sku_id),))
+    if not stock:
+        return None
+    contest = decided(sku_id, stock, last)
+    numbers = dict.fromkeys(one.order_no for one in contest.tries)
+    since_ms = contest.tries[0].at_ms if contest.tries else 0
+    facts = keyed(log, codec, (topics.ORDER_EVENTS,), tuple(numbers), since_ms)
+    ends = outcomes(facts)
+    tries = tuple(one._replace(order=ends.get(one.order_no)) for one in contest.tries)
+    return contest._replace(tries=tries)
+
+
+def decided(sku_id: int, facts: Iterable[Event], last: int) -> Contest:
+    """Return the tries among a sku's facts, in their order, that would have taken any of the last.
+
+    A try is one when fewer than ``last`` units would be left after it.
+    """
+    shelves: dict[str, int] = {}  # what is to be had in each warehouse
+    tries: dict[str, Try] = {}
+    refused = 0
+    for event in facts:
+        fact: Any = event.record
+        at_ms = event.at_ms
+        if isinstance(fact, StockRefused):
+            if fact.available - fact.requested < last:
+                refused += 1
+                tries[f"{fact.hold_id} refused {refused}"] = Try(
+                    at_ms,
+                    fact.order_no,
+                    fact.requested,
+                    fact.available,
+                    Fate.REFUSED,
+                    at_ms,
+                    fact.reason,
+                    None,
+                )
+            continue
+        if fact is None or not hasattr(fact, "delta_held"):
+            continue
+        if isinstance(fact, StockHeld):
+            before = _before(shelves, fact)
+            if before - fact.qty < last:
+                tries[fact.hold_id] = Try(
+                    at_ms, fact.order_no, fact.qty, before, Fate.HELD, at_ms, "", None
+                )
+        elif isinstance(fact, StockDeducted | StockReleased) and fact.hold_id in tries:
+            tries[fact.hold_id] = tries[fact.hold_id]._replace(fate=_fate(fact), fate_ms=at_ms)
+        shelves[fact.warehouse_id] = fact.on_hand - fact.held
+    return Contest(sku_id, last, sum(shelves.values()), tuple(tries.values()))
+
+
+def outcomes(facts: Iterable[Event]) -> Mapping[str, Outcome]:
+    """Return where each order of these facts stands."""
+    found: dict[str, Outcome] = {}
+    for event in facts:
+        fact: Record | None = event.record
+        order_no = getattr(fact, "order_no", "")
+        known = found.get(order_no)
+        after = TRANSITIONS.get((known.status if known is not None else None, type(fact)))  # type: ignore[arg-type]  # what cannot be read is in no transition
+        if after is not None:
+            found[order_no] = Outcome(after, event.at_ms)
+    return found
+
+
+def _before(shelves: Mapping[str, int], fact: StockHeld) -> int:
+    elsewhere = sum(units for name, units in shelves.items() if name != fact.warehouse_id)
+    here = fact.on_hand - fact.delta_on_hand - (fact.held - fact.delta_held)
+    return elsewhere + here
+
+
+def _fate(fact: StockDeducted | StockReleased) -> Fate:
+    if isinstance(fact, StockDeducted):
+        return Fate.SOLD
+    return Fate.RAN_OUT if fact.cause == ReleaseCause.EXPIRED else Fate.GIVEN_BACK
