@@ -17,6 +17,7 @@ from topologies.cli import (
     explain,
     gateway,
     load,
+    orders,
     replay,
     schemas,
     stack,
@@ -24,7 +25,21 @@ from topologies.cli import (
     worker,
 )
 
-COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, replay, explain, dlq, bench)
+COMMANDS = (
+    demo,
+    stack,
+    topics,
+    schemas,
+    worker,
+    gateway,
+    load,
+    audit,
+    replay,
+    explain,
+    orders,
+    dlq,
+    bench,
+)
 """One module per family of commands; each has ``register(app)`` and imports lazily."""
 
 
