@@ -21,7 +21,7 @@ def is_told(event: Event) -> bool:
     """
     if event.refused is not None or event.place.topic in _FACTS:
         return True
-    words = WORDS.get(type(event.record)) if event.record is not None else None
+    words = WORDS.get(type(event.record).__name__)
     return words is not None and words.who in OUTSIDERS
 
 

@@ -18,7 +18,6 @@ from schemas.order import (
     OrderCancelled,
     OrderCreated,
     OrderParked,
-    OrderPlaced,
     OrderRefunded,
     OrderRefunding,
     OrderRefused,
@@ -40,6 +39,7 @@ from topologies.explain.sentences import clock, money, refusal, span
 R = TypeVar("R", bound=Record)
 
 _DUPLICATE = "DUPLICATE"
+_PAUSES = ("PAUSE", "RESUME")
 _ENDED_UNPAID = frozenset({OrderStatus.EXPIRED, OrderStatus.CANCELLED})
 
 
@@ -74,7 +74,7 @@ def ending(order_no: str, told: Sequence[Event], now_ms: int) -> Ending:
         return _never_an_order(order_no, book)
     says = _ENDINGS.get(book.status)
     begin = says(book) if says is not None else _waits(book)
-    headline = " ".join([begin, *_money_that_came_too_much(book)])
+    headline = " ".join([begin, *_paused(book), *_money_that_came_too_much(book), *_tickets(book)])
     return Ending(_outcome(book), book.status, headline)
 
 
@@ -104,17 +104,30 @@ class _Book:
         found = self.all(kind)
         return found[-1][1] if found else None
 
+    def named(self, *names: str) -> list[tuple[int, Any]]:
+        """Return (time, record) of every fact of these names."""
+        return [
+            (event.at_ms, event.record)
+            for event in self.told
+            if type(event.record).__name__ in names and event.refused is None
+        ]
+
+    @property
+    def basket(self) -> Any:
+        """Return the fact that says what the order is of: the placement, or the last amendment."""
+        found = self.named("OrderPlaced", "OrderAmended")
+        return found[-1][1] if found else None
+
     @property
     def currency(self) -> str:
         """Return the order's currency."""
-        placed = self.last(OrderPlaced)
-        return placed.currency if placed is not None else ""
+        return self.basket.currency if self.basket is not None else ""
 
     @property
     def total(self) -> str:
         """Return what the order costs, as people write it."""
-        placed = self.last(OrderPlaced)
-        return money(placed.total_fen, placed.currency) if placed is not None else "its price"
+        basket = self.basket
+        return money(basket.total_fen, basket.currency) if basket is not None else "its price"
 
     @property
     def since(self) -> str:
@@ -124,8 +137,7 @@ class _Book:
     def unanswered(self, *answers: type[Any]) -> str:
         """Return the skus whose holds have none of these answers yet."""
         answered = {fact.hold_id for kind in answers for _, fact in self.all(kind)}
-        placed = self.last(OrderPlaced)
-        holds = placed.holds if placed is not None else ()
+        holds = self.basket.holds if self.basket is not None else ()
         skus = [hold.resource_id for hold in holds if hold.hold_id not in answered]
         return ("sku " if len(skus) == 1 else "skus ") + ", ".join(skus) if skus else "nothing"
 
@@ -214,6 +226,20 @@ def _fulfilling(book: _Book) -> str:
     return f"Paid ({book.total}); waiting for the buyer to have the goods {book.since}."
 
 
+def _partly_shipped(book: _Book) -> str:
+    return f"Paid ({book.total}); a parcel left, and others are still to leave {book.since}."
+
+
+def _shipped(book: _Book) -> str:
+    return f"Paid ({book.total}) and sent; waiting for the buyer to have the goods {book.since}."
+
+
+def _partly_refunded(book: _Book) -> str:
+    back_fen = sum(fact.amount_fen for _, fact in book.named("OrderPartlyRefunded"))
+    back = money(back_fen, book.currency)
+    return f"Partly refunded: {back} of {book.total} went back; the rest goes on {book.since}."
+
+
 def _cancelling(book: _Book) -> str:
     skus = book.unanswered(StockReleased, HoldFenced, HoldEndRefused, StockRefused)
     return f"Being given up; waiting for inventory to put {skus} back on sale {book.since}."
@@ -229,11 +255,14 @@ def _waits(book: _Book) -> str:
     return f"In step {book.status} {book.since}."
 
 
-_ENDINGS: Mapping[OrderStatus, Callable[[_Book], str]] = {
+_ENDINGS: Mapping[str, Callable[[_Book], str]] = {
     OrderStatus.RESERVING: _reserving,
     OrderStatus.CREATED: _created,
     OrderStatus.PAID: _paid,
     OrderStatus.FULFILLING: _fulfilling,
+    "PARTLY_SHIPPED": _partly_shipped,
+    "SHIPPED": _shipped,
+    "PARTLY_REFUNDED": _partly_refunded,
     OrderStatus.COMPLETED: _completed,
     OrderStatus.CANCELLING: _cancelling,
     OrderStatus.CANCELLED: _cancelled,
@@ -243,6 +272,23 @@ _ENDINGS: Mapping[OrderStatus, Callable[[_Book], str]] = {
     OrderStatus.REFUNDED: _refunded,
     OrderStatus.PARKED: _parked,
 }
+
+
+def _paused(book: _Book) -> Iterable[str]:
+    """Yield a sentence when an operator has stopped the order's timers."""
+    hands = [(at_ms, f) for at_ms, f in book.named("OrderOperated") if f.action in _PAUSES]
+    if hands and hands[-1][1].action == "PAUSE":
+        at_ms, hand = hands[-1]
+        yield f"Paused by {hand.operator} at {clock(at_ms)}: {in_words(hand.reason)}."
+
+
+def _tickets(book: _Book) -> Iterable[str]:
+    """Yield a sentence for each open ticket."""
+    closed = {fact.ticket_no for _, fact in book.named("PaymentTicketClosed")}
+    for at_ms, fact in book.named("PaymentTicketOpened"):
+        if fact.ticket_no not in closed:
+            why = in_words(fact.reason)
+            yield f"Ticket {fact.ticket_no} is open since {clock(at_ms)}: {why}."
 
 
 def _money_that_came_too_much(book: _Book) -> Iterable[str]:

@@ -15,7 +15,7 @@ from schemas.codec import Codec
 from schemas.errors import InvalidMessage, Retryable
 from schemas.order import PlaceOrderIntent
 from schemas.record import Record
-from schemas.topics import Topic
+from schemas.topics import Kind, Topic
 from streams.admission import derive_order_no
 from streams.engine import cause
 from streams.engine.fold import cause_of
@@ -33,7 +33,7 @@ _BY_ORDER_NO = (
     topics.PAYMENT_EVENTS,
 )
 _BY_SKU = (topics.INVENTORY_COMMANDS, topics.INVENTORY_EVENTS)
-_INBOXES = frozenset({topics.ORDER_COMMANDS, topics.PAYMENT_COMMANDS, topics.INVENTORY_COMMANDS})
+_SKU_KEY = topics.INVENTORY_COMMANDS.key
 
 
 class Place(NamedTuple):
@@ -120,12 +120,15 @@ def _refused(
     log: Log, codec: Codec, order_no: str, skus: Sequence[str], since_ms: int
 ) -> list[Event]:
     """Return the dead letters that concern the order."""
-    intents = topics.ORDER_INTENTS.dead_letters
-    places = {(intents, partition) for partition in range(log.partitions(intents))}
-    for topic in _INBOXES:
-        keys = skus if topic is topics.INVENTORY_COMMANDS else (order_no,)
+    places: set[tuple[str, int]] = set()
+    for topic in topics.PUBLIC:
         name = topic.dead_letters
-        if log.partitions(name):
+        if topic.kind not in (Kind.INTENTS, Kind.COMMANDS) or not log.partitions(name):
+            continue
+        if topic is topics.ORDER_INTENTS:
+            places |= {(name, partition) for partition in range(log.partitions(name))}
+        else:
+            keys = skus if topic.key == _SKU_KEY else (order_no,)
             places |= {(name, log.partition_of(name, key)) for key in keys}
     read = _Distinct(log)
     for name, partition, record in log.read(sorted(places), since_ms):

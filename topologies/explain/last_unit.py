@@ -94,36 +94,36 @@ def decided(sku_id: int, facts: Iterable[Event], last: int) -> Contest:
     """
     shelves: dict[str, int] = {}  # what is to be had in each warehouse
     tries: dict[str, Try] = {}
-    refused = 0
     for event in facts:
         fact: Any = event.record
         at_ms = event.at_ms
         if isinstance(fact, StockRefused):
-            if fact.available - fact.requested < last:
-                refused += 1
-                tries[f"{fact.hold_id} refused {refused}"] = Try(
-                    at_ms,
-                    fact.order_no,
-                    fact.requested,
-                    fact.available,
-                    Fate.REFUSED,
-                    at_ms,
-                    fact.reason,
-                    None,
-                )
+            tries[f"{event.place}"] = Try(
+                at_ms,
+                fact.order_no,
+                fact.requested,
+                fact.available,
+                Fate.REFUSED,
+                at_ms,
+                fact.reason,
+                None,
+            )
             continue
-        if fact is None or not hasattr(fact, "delta_held"):
+        if not hasattr(fact, "delta_held"):
             continue
-        if isinstance(fact, StockHeld):
+        known = tries.get(getattr(fact, "hold_id", ""))
+        if isinstance(fact, StockHeld) and known is None:
             before = _before(shelves, fact)
-            if before - fact.qty < last:
-                tries[fact.hold_id] = Try(
-                    at_ms, fact.order_no, fact.qty, before, Fate.HELD, at_ms, "", None
-                )
-        elif isinstance(fact, StockDeducted | StockReleased) and fact.hold_id in tries:
-            tries[fact.hold_id] = tries[fact.hold_id]._replace(fate=_fate(fact), fate_ms=at_ms)
+            tries[fact.hold_id] = Try(
+                at_ms, fact.order_no, fact.qty, before, Fate.HELD, at_ms, "", None
+            )
+        elif isinstance(fact, StockHeld) and known is not None:  # from another warehouse
+            tries[fact.hold_id] = known._replace(requested=known.requested + fact.qty)
+        elif known is not None:
+            tries[fact.hold_id] = known._replace(fate=_fate(fact), fate_ms=at_ms)
         shelves[fact.warehouse_id] = fact.on_hand - fact.held
-    return Contest(sku_id, last, sum(shelves.values()), tuple(tries.values()))
+    reached = (one for one in tries.values() if one.available - one.requested < last)
+    return Contest(sku_id, last, sum(shelves.values()), tuple(reached))
 
 
 def outcomes(facts: Iterable[Event]) -> Mapping[str, Outcome]:
@@ -145,7 +145,8 @@ def _before(shelves: Mapping[str, int], fact: StockHeld) -> int:
     return elsewhere + here
 
 
-def _fate(fact: StockDeducted | StockReleased) -> Fate:
-    if isinstance(fact, StockDeducted):
+def _fate(end: Record) -> Fate:
+    if isinstance(end, StockDeducted):
         return Fate.SOLD
-    return Fate.RAN_OUT if fact.cause == ReleaseCause.EXPIRED else Fate.GIVEN_BACK
+    is_over = isinstance(end, StockReleased) and end.cause == ReleaseCause.EXPIRED
+    return Fate.RAN_OUT if is_over else Fate.GIVEN_BACK

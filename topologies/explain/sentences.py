@@ -11,7 +11,7 @@ from schemas.order import Refusal
 from schemas.payment import GatewayReport, GatewayStatus
 from schemas.record import Record
 from topologies.explain.reasons import in_words
-from topologies.explain.words import REQUESTS, WORDS, Who
+from topologies.explain.words import HANDS, REQUESTS, WORDS, Who
 
 CNY = "CNY"
 _SIGNS = {CNY: "¥", "USD": "$", "EUR": "€"}  # two decimals each
@@ -64,7 +64,7 @@ def sentence(record: Record, currency: str = CNY) -> tuple[Who, str]:
 
     A record without words is told by its name and fields. KeyError: nobody's fact.
     """
-    words = WORDS.get(type(record))
+    words = WORDS.get(type(record).__name__)
     if words is None:
         return speaker(type(record)), _generic(record, currency)
     return words.who, _Sentence(record, currency).format(words.says)
@@ -137,6 +137,8 @@ FORMATS: Mapping[str, Callable[[Any, str], str]] = {
     "clock": lambda ms, _: clock(ms)[:8],
     "why": lambda reason, _: in_words(reason),
     "goods": _goods,
+    "units": lambda units, currency: _goods(units, currency) if units else "all that is left",
+    "hand": lambda action, _: HANDS.get(action, action),
     "report": _report,
     "request": lambda name, _: REQUESTS.get(name, name),
 }
