@@ -88,7 +88,7 @@ class _Book:
         self.since_ms = 0
         for event in told:
             after = TRANSITIONS.get((self.status, type(event.record)))  # type: ignore[arg-type]  # a letter that nobody can read is in no transition
-            if after is not None:
+            if after is not None and after is not self.status:
                 self.status, self.since_ms = after, event.at_ms
 
     def all(self, kind: type[R]) -> list[tuple[int, R]]:

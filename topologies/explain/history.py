@@ -109,10 +109,10 @@ def keyed(
     """
     places = {(topic.name, log.partition_of(topic.name, key)) for topic in of for key in keys}
     wanted, mark = {key.encode() for key in keys}, names.encode()
-    read = _Distinct(log)
+    read = Distinct(log)
     for topic, partition, record in log.read(sorted(places), since_ms):
         if record.key in wanted and mark in (record.value or b""):
-            read.take(topic, partition, record, _decoded(codec, record.value))
+            read.take(topic, partition, record, decoded(codec, record.value))
     return read.events
 
 
@@ -130,9 +130,9 @@ def _refused(
         else:
             keys = skus if topic.key == _SKU_KEY else (order_no,)
             places |= {(name, log.partition_of(name, key)) for key in keys}
-    read = _Distinct(log)
+    read = Distinct(log)
     for name, partition, record in log.read(sorted(places), since_ms):
-        found = _decoded(codec, record.value)
+        found = decoded(codec, record.value)
         if _concerns(order_no, record, found):
             text = {header: value.decode(errors="replace") for header, value in record.headers}
             why = (text.get("dlq_code", ""), text.get("dlq_reason", ""))
@@ -150,7 +150,7 @@ def _concerns(order_no: str, record: InboxRecord, found: Record | None) -> bool:
     return getattr(found, "order_no", None) == order_no
 
 
-class _Distinct:
+class Distinct:
     """Collects events, less those that a stage sent again after a crash."""
 
     def __init__(self, log: Log) -> None:
@@ -185,7 +185,8 @@ class _Distinct:
         self.events.append(event)
 
 
-def _decoded(codec: Codec, value: bytes | None) -> Record | None:
+def decoded(codec: Codec, value: bytes | None) -> Record | None:
+    """Return the record in ``value``; None when nobody can read it."""
     try:
         return codec.decode(value)
     except (InvalidMessage, Retryable):

@@ -39,6 +39,7 @@ WORDS: Mapping[str, str] = {
     "ORDER_ENDED": "it had ended",
     "ORDER_PARKED": "it is parked and waits for an operator",
     "TOO_MANY_ATTEMPTS": "there were too many attempts to pay",
+    "AMENDED": "the order was changed",
     "AMEND_CONFLICT": "the same amend key was used for another change",
     "AMEND_UNDER_WAY": "another change is under way",
     "AMEND_NOT_HELD": "something new could not be held",
