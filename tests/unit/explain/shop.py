@@ -126,6 +126,15 @@ class Shop:
         self.host.send(topic, key, message)
         self.pass_(STEP_MS)
 
+    def park(self) -> str:
+        """Let an order be parked: it is paid, but inventory does not confirm the sale any more."""
+        order_no = self.place(1)
+        self.stop("inventory")
+        self.gateway_says(order_no)
+        for _ in range(10):  # waits of 10 + 20 + 40 + 80 + 120 s
+            self.pass_(60_000)
+        return order_no
+
     # --- what is read back
 
     def events(self, order_no: str) -> list[Event]:
