@@ -1,4 +1,4 @@
-"""Commands for orders that do not move: `orders stuck`, `orders parked`."""
+"""Commands for orders that do not move: `orders stuck`, `orders parked`; see `operate` too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topologies.cli import operate
 from topologies.cli.connection import (
     JsonOption,
     KafkaOption,
@@ -32,10 +33,11 @@ ReasonOption = Annotated[str | None, typer.Option(help="Only this reason, e.g. R
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(
-        help="See which orders do not move, from the public facts.", no_args_is_help=True
+        help="See which orders do not move, and take a hand in one.", no_args_is_help=True
     )
     group.command()(stuck)
     group.command()(parked)
+    operate.register(group)
     app.add_typer(group, name="orders")
 
 

@@ -137,7 +137,7 @@ FORMATS: Mapping[str, Callable[[Any, str], str]] = {
     "clock": lambda ms, _: clock(ms)[:8],
     "why": lambda reason, _: in_words(reason),
     "goods": _goods,
-    "units": lambda units, currency: _goods(units, currency) if units else "all that is left",
+    "units": lambda units, currency: _goods(units, currency) if units else "everything",
     "hand": lambda action, _: HANDS.get(action, action),
     "report": _report,
     "request": lambda name, _: REQUESTS.get(name, name),

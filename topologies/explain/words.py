@@ -2,8 +2,8 @@
 
 ``{field}`` is a field of the record, formatted by what follows the colon (``sentences``):
 ``money`` an amount in the order's currency, ``goods`` lines, holds or refusals, ``units`` the units
-of a parcel (none: all), ``clock`` a time of day, ``why`` a reason, ``hand`` what an operator does.
-``{left}`` is what a movement of stock leaves to be had.
+of a parcel or a refund (none: all), ``clock`` a time of day, ``why`` a reason, ``hand`` what an
+operator does. ``{left}`` is what a movement of stock leaves to be had.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WORDS: Mapping[str, Words] = {
     "PayOrder": Words(_B, "wants to pay over {channel}"),
     "CancelOrder": Words(_B, "cancels the order: {reason:why}"),
     "CompleteOrder": Words(_B, "says that the goods have arrived"),
-    "RefundOrder": Words(_B, "asks for the money back: {reason:why}"),
+    "RefundOrder": Words(_B, "asks for a refund of {units:units}: {reason:why}"),
     "ShipOrder": Words(_S, "sends parcel {waybill_no} with {units:units}"),
     "OperateOrder": Words(_H, "{operator} wants to {action:hand}: {reason:why}"),
     "ResolveTicket": Words(

@@ -7,12 +7,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from schemas.codec import local_codec
 from schemas.inventory import Restock
 from schemas.order import (
+    AmendOrderIntent,
     CancelOrder,
     CartLine,
     CompleteOrder,
+    OperateOrder,
     PayOrder,
     PlaceOrderIntent,
     RefundOrder,
+    ShipOrder,
 )
 from schemas.payment import GatewayReport, GatewayStatus
 from schemas.record import Record
@@ -32,6 +35,16 @@ PRICE_FEN = 1_999
 LIMITS = OrderLimits()
 CODEC = local_codec(all_records())
 STEP_MS = 40  # between two things that happen
+
+Request = (
+    AmendOrderIntent
+    | PayOrder
+    | CancelOrder
+    | ShipOrder
+    | CompleteOrder
+    | RefundOrder
+    | OperateOrder
+)
 
 
 class _Prices:
@@ -88,7 +101,7 @@ class Shop:
         self.pass_(STEP_MS)
         return derive_order_no(SHOP, BUYER, key)
 
-    def ask(self, request: PayOrder | CancelOrder | CompleteOrder | RefundOrder) -> None:
+    def ask(self, request: Request) -> None:
         self.host.send(ORDER_INTENTS.name, request.order_no, request)
         self.pass_(STEP_MS)
 

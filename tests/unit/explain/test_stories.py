@@ -234,7 +234,7 @@ def test_a_refunded_order() -> None:
         "9 orders: counts the order as paid (¥39.98) and tells inventory to deduct the goods",
         "10 inventory: deducts 2 of sku 1 in W1: sold; 8 left",
         "11 orders: has all goods deducted: they may leave the warehouse",
-        "12 buyer: asks for the money back: “broken”",
+        "12 buyer: asks for a refund of everything: “broken”",
         "13 orders: begins to give ¥39.98 back: “broken”",
         f"14 payments: asks the gateway to give ¥39.98 back (refund {NO}-1-R1): “broken”",
         f"15 gateway: says that ¥39.98 went back (refund {NO}-1-R1, T3)",

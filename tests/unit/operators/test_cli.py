@@ -22,6 +22,8 @@ NOWHERE = ("--kafka", "127.0.0.1:1", "--registry", "http://127.0.0.1:1")
         "dlq redrive --dry-run --limit 0",
         "orders stuck --older-than 5",
         "orders parked --older-than soon",
+        "orders skip C8Q1ET4KW8P0J0HP --operator mei",
+        "orders skip C8Q1ET4KW8P0J0HP --reason done",
     ],
 )
 def test_what_cannot_be_meant_is_wrong_usage(line: str) -> None:
@@ -30,7 +32,12 @@ def test_what_cannot_be_meant_is_wrong_usage(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["explain", "orders stuck", "orders parked", "dlq list", "dlq show", "dlq redrive"]
+    "line",
+    [
+        *("explain", "dlq list", "dlq show", "dlq redrive"),
+        *("orders stuck", "orders parked", "orders retry", "orders skip", "orders force"),
+        *("orders pause", "orders resume"),
+    ],
 )
 def test_the_help_shows_an_example_and_the_exit_codes(line: str) -> None:
     text = CliRunner().invoke(build(), [*line.split(), "--help"]).output
