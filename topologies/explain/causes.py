@@ -9,7 +9,7 @@ from schemas.payment import GatewayReport, PaymentRequested, RefundRequested
 from schemas.record import Record
 from schemas.topics import PUBLIC, Kind
 from topologies.explain.history import Event, Place
-from topologies.explain.words import OUTSIDERS, WORDS
+from topologies.explain.words import OUTSIDERS, REQUESTS, WORDS
 
 _FACTS = frozenset(topic.name for topic in PUBLIC if topic.kind is Kind.EVENTS)
 
@@ -32,8 +32,15 @@ class Causes:
         self._at: dict[Place, Event] = {}
         self._made: defaultdict[Place, list[Event]] = defaultdict(list)  # by what a record made
         self._asked: dict[str, Event] = {}  # what the gateway was asked, by its number
-        for event in events:
+        self._again: set[Place] = set()  # commands that ask once more what was asked before
+        asked_before: set[tuple[str, Record]] = set()
+        for event in sorted(events, key=lambda event: event.place):
             self._at[event.place] = event
+            if event.record is not None and not is_told(event):
+                asked = (event.place.topic, event.record)
+                if asked in asked_before:
+                    self._again.add(event.place)
+                asked_before.add(asked)
             if event.source is not None:
                 self._made[event.source].append(event)
             if isinstance(event.record, PaymentRequested):
@@ -43,6 +50,14 @@ class Causes:
         for outputs in self._made.values():
             outputs.sort(key=lambda event: event.output)
 
+    def is_told(self, event: Event) -> bool:
+        """Tell whether an event is a line of the story: also what a stage had to ask again."""
+        return is_told(event) or self.is_again(event)
+
+    def is_again(self, event: Event) -> bool:
+        """Tell whether an event is what a stage asked of another once more, word by word."""
+        return event.place in self._again and type(event.record).__name__ in REQUESTS
+
     def of(self, event: Event) -> Event | None:
         """Return the told event that ``event`` followed from; None: from outside, or by time."""
         if isinstance(event.record, GatewayReport) and event.refused is None:
@@ -51,9 +66,9 @@ class Causes:
         return None if source is None else self._told(source)
 
     def is_by_time(self, event: Event) -> bool:
-        """Tell whether a fact followed from nothing that concerns the order: a timer made it."""
-        is_made = event.place.topic in _FACTS and event.source is not None
-        return is_made and self.of(event) is None
+        """Tell whether an event followed from nothing that concerns the order: a timer made it."""
+        is_made = event.place.topic in _FACTS or self.is_again(event)
+        return is_made and event.source is not None and self.of(event) is None
 
     def followed(self, event: Event) -> bool:
         """Tell whether anything came of an inbox record at once."""
@@ -61,7 +76,7 @@ class Causes:
 
     def _told(self, source: Event) -> Event | None:
         """Return the told event that an inbox record stands for or followed from."""
-        if is_told(source):
+        if self.is_told(source):
             return source
         if source.source is None:
             return None

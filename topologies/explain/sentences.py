@@ -70,6 +70,13 @@ def sentence(record: Record, currency: str = CNY) -> tuple[Who, str]:
     return words.who, _Sentence(record, currency).format(words.says)
 
 
+def again(command: Record, stage: str) -> str:
+    """Return what the orders stage says when it asks ``stage`` once more."""
+    sku_id = getattr(command, "sku_id", None)
+    what = REQUESTS.get(type(command).__name__, type(command).__name__)
+    return f"asks {stage} again {what}" + (f" (sku {sku_id})" if sku_id is not None else "")
+
+
 def speaker(kind: type[Record]) -> Who:
     """Return whose records ``kind`` belongs to, by the module that declares it."""
     return {

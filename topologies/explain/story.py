@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.record import Record
-from topologies.explain.causes import Causes, is_told
+from topologies.explain.causes import Causes
 from topologies.explain.ending import Ending, ending
 from topologies.explain.history import Event, Place
-from topologies.explain.sentences import CNY, sentence
+from topologies.explain.sentences import CNY, again, sentence
 from topologies.explain.words import REQUESTS, Who
 
 
@@ -41,7 +41,7 @@ class Story(NamedTuple):
 def tell(order_no: str, events: Sequence[Event], now_ms: int) -> Story:
     """Return the story of ``events``; ``now_ms`` is the reader's time, for how long it waits."""
     causes = Causes(events)
-    told = _in_order([event for event in events if is_told(event)], causes)
+    told = _in_order([event for event in events if causes.is_told(event)], causes)
     numbers = {event.place: number for number, event in enumerate(told, 1)}
     currency = _currency(told)
     lines: list[Line] = []
@@ -84,6 +84,8 @@ def _said(event: Event, currency: str, causes: Causes) -> tuple[Who, str]:
         return _refusal(record, event.refused)
     if record is None:
         return Who.ADMISSION, "a record that this version cannot read"
+    if causes.is_again(event):
+        return Who.ORDERS, again(record, event.place.topic.partition(".")[0])
     who, says = sentence(record, currency)
     if who is Who.BUYER and not causes.followed(event):
         says += " (nothing followed at once)"

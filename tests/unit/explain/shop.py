@@ -72,9 +72,10 @@ class Shop:
         self.host.advance(ms)
 
     def stop(self, stage: str) -> None:
-        """Let a stage work no more; its inbox fills up."""
+        """Let a stage work no more: its inbox fills up. All others start anew."""
         rest = tuple(one for one in stages(LIMITS) if one.name != stage)
         self.host = MemoryHost(rest, CODEC, relays(_Prices()), log=self.host.log)
+        self.host.run()
 
     def place(
         self,

@@ -246,6 +246,7 @@ def test_a_refunded_order() -> None:
 def test_a_parked_order() -> None:
     shop = Shop()
     order_no = shop.park()
+    retries = range(10, 14)
 
     story = shop.story(order_no)
 
@@ -261,10 +262,26 @@ def test_a_parked_order() -> None:
         f"7 gateway: says that ¥39.98 was paid (payment {NO}-1, T1)",
         f"8 payments: keeps ¥39.98 for the order (payment {NO}-1, wechat T1)",
         "9 orders: counts the order as paid (¥39.98) and tells inventory to deduct the goods",
+        *(f"{n} orders: asks inventory again to deduct the goods (sku 1) <- time" for n in retries),
         (
-            "10 orders: parks the order in step PAID, because inventory did not confirm the sale "
+            "14 orders: parks the order in step PAID, because inventory did not confirm the sale "
             "in time: an operator is needed <- time"
         ),
+    ]
+
+
+def test_what_had_to_be_asked_again_is_told_and_its_answer_belongs_to_the_first() -> None:
+    shop = Shop()
+    shop.stop("inventory")
+    order_no = shop.place(1)
+    shop.pass_(MINUTE_MS)
+
+    shop.stop("none")
+
+    assert told(shop.story(order_no))[1:4] == [
+        "2 orders: takes the order and asks inventory to hold 2 of sku 1",
+        "3 orders: asks inventory again to hold the goods (sku 1) <- time",
+        "4 inventory: holds 2 of sku 1 in W1 until 14:38:20; 8 left <- 2",
     ]
 
 
