@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from schemas.codec import Codec
 from schemas.errors import InvalidMessage
-from schemas.order import OrderParked
+from schemas.order import OperatorAction, OrderOperated, OrderParked
 from schemas.record import Record
 from schemas.topics import ORDER_EVENTS
 from streams.orders.state import FINISHED, TRANSITIONS, OrderStatus
@@ -27,6 +27,7 @@ class Standing(NamedTuple):
 
     That is when it came to its step, or, of an order that waits to be paid, when it should have
     expired. ``reason`` is why it was parked and ``step`` the step it was parked in, else its own.
+    ``paused_by`` is the operator who stopped its timers ("": nobody).
     """
 
     order_no: str
@@ -36,6 +37,7 @@ class Standing(NamedTuple):
     step: str
     reason: str
     since_ms: int
+    paused_by: str
     trace_id: str
 
 
@@ -60,10 +62,11 @@ class Standings:
             self._live.pop(order_no, None)
             return
         known = self._live.get(order_no)
+        paused_by = _paused_by(fact, known)
         if known is not None and known.status is status and not isinstance(fact, OrderParked):
             # Another payment attempt, or another hand on it, is no progress.
             until_ms = getattr(fact, "expires_at_ms", known.since_ms)
-            self._live[order_no] = known._replace(since_ms=until_ms)
+            self._live[order_no] = known._replace(since_ms=until_ms, paused_by=paused_by)
             return
         is_parked = isinstance(fact, OrderParked)
         self._live[order_no] = Standing(
@@ -74,6 +77,7 @@ class Standings:
             fact.step if is_parked else status,
             fact.reason if is_parked else "",
             getattr(fact, "expires_at_ms", at_ms),
+            paused_by,
             fact.trace_id,
         )
 
@@ -95,6 +99,15 @@ class Standings:
                 and now_ms - one.since_ms >= older_than_ms
             ):
                 yield one
+
+
+def _paused_by(fact: Record, known: Standing | None) -> str:
+    if isinstance(fact, OrderOperated):
+        if fact.action == OperatorAction.PAUSE:
+            return fact.operator
+        if fact.action == OperatorAction.RESUME:
+            return ""
+    return known.paused_by if known is not None else ""
 
 
 _MOVES_BY_ITSELF = DRIVEN | {OrderStatus.CREATED}

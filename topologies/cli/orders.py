@@ -135,6 +135,8 @@ def _show(found: list[Standing], now_ms: int) -> None:
     print(f"{'order':<16}  {'shop':>6}  {'for':>10}  {'step':<15}  why")
     for one in found:
         why = f"{one.reason}: {in_words(one.reason)}" if one.reason else ""
+        if one.paused_by:
+            why = f"{why} (paused by {one.paused_by})".strip()
         age = span(max(0, now_ms - one.since_ms))
         print(f"{one.order_no:<16}  {one.shop_id:>6}  {age:>10}  {one.step:<15}  {why}".rstrip())
     print(f"{len(found)} orders; the story of one: orderstream explain {found[0].order_no}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from schemas.order import OrderParked
+from schemas.order import OperateOrder, OperatorAction, OrderParked
 from schemas.topics import ORDER_EVENTS
 from streams.engine.memory import distinct
 from streams.orders.state import OrderStatus
@@ -78,10 +78,25 @@ def test_a_parked_order_names_the_step_and_the_reason_and_is_not_also_stuck() ->
             "PAID",
             "CONFIRM_UNANSWERED",
             event.at_ms,
+            "",
             TRACE,
         )
     ]
     assert stuck(shop, 0) == []
+
+
+def test_an_order_that_an_operator_paused_names_him_until_it_is_resumed() -> None:
+    shop = Shop()
+    order_no = shop.place(1)
+    shop.ask(OperateOrder(order_no, SHOP, "mei", OperatorAction.PAUSE, "fraud check", TRACE))
+    shop.pass_(20 * MINUTE_MS)
+
+    (one,) = standings(shop).stuck(shop.host.log.clock_ms, STUCK_AFTER_MS)
+    assert (one.order_no, one.status, one.paused_by) == (order_no, OrderStatus.CREATED, "mei")
+
+    shop.ask(OperateOrder(order_no, SHOP, "mei", OperatorAction.RESUME, "checked", TRACE))
+    (one,) = standings(shop).stuck(shop.host.log.clock_ms, STUCK_AFTER_MS)
+    assert one.paused_by == ""
 
 
 def test_a_fact_that_was_sent_again_moves_nothing() -> None:
