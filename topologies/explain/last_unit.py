@@ -13,6 +13,9 @@ from schemas.record import Record
 from streams.orders.state import TRANSITIONS, OrderStatus
 from topologies.explain.history import Event, Log, keyed
 
+_EARLIER_MS = 60 * 60 * 1000
+"""1 h: how long before its try an order may have been placed; a late payment holds goods anew."""
+
 
 class Fate(StrEnum):
     """What became of the units that a try asked for."""
@@ -73,14 +76,14 @@ def read_contest(log: Log, codec: Codec, sku_id: int, last: int) -> Contest | No
     """Return who tried for any of the last ``last`` units; None: nothing is known of the sku.
 
     Reads the sku's partition for the decisions, and for what became of them the partitions of the
-    orders that took part, from the first of their tries on.
+    orders that took part, from an hour before the first of their tries on.
     """
     stock = keyed(log, codec, (topics.INVENTORY_EVENTS,), (str(sku_id),))
     if not stock:
         return None
     contest = decided(sku_id, stock, last)
     numbers = dict.fromkeys(one.order_no for one in contest.tries)
-    since_ms = contest.tries[0].at_ms if contest.tries else 0
+    since_ms = max(0, contest.tries[0].at_ms - _EARLIER_MS) if contest.tries else 0
     facts = keyed(log, codec, (topics.ORDER_EVENTS,), tuple(numbers), since_ms)
     ends = outcomes(facts)
     tries = tuple(one._replace(order=ends.get(one.order_no)) for one in contest.tries)

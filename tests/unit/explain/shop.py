@@ -58,6 +58,8 @@ class Shop:
     def __init__(self, stock: int = 10, limits: OrderLimits = LIMITS) -> None:
         self.host = MemoryHost(stages(limits), CODEC, relays(_Prices()))
         self.reads: list[tuple[str, int]] = []
+        self._stages = [stage.name for stage in stages(limits)]
+        self._stopped: set[str] = set()
         for sku in (1, 2):
             self.host.send(
                 INVENTORY_INTENTS.name, str(sku), Restock(f"first-{sku}", SHOP, sku, "W1", stock)
@@ -67,15 +69,27 @@ class Shop:
     # --- what happens
 
     def pass_(self, ms: int) -> None:
-        """Let everybody work, and time pass."""
-        self.host.run()
-        self.host.advance(ms)
+        """Let everybody work who is not stopped, and time pass."""
+        self._work()
+        self.host.log.clock_ms += ms
+        for name in self._stages:
+            for partition in range(self.host.log.partitions):
+                self.host.tick(name, partition)
+        self._work()
 
     def stop(self, stage: str) -> None:
-        """Let a stage work no more: its inbox fills up. All others start anew."""
-        rest = tuple(one for one in stages(LIMITS) if one.name != stage)
-        self.host = MemoryHost(rest, CODEC, relays(_Prices()), log=self.host.log)
-        self.host.run()
+        """Let a stage work no more: its inbox fills up."""
+        self._stopped.add(stage)
+
+    def start(self, stage: str) -> None:
+        """Let a stopped stage catch up."""
+        self._stopped.remove(stage)
+        self._work()
+
+    def _work(self) -> None:
+        readers = [at for at in self.host.readers() if at[0] not in self._stopped]
+        while sum(self.host.turn(*at) for at in readers):
+            pass
 
     def place(
         self,

@@ -61,6 +61,18 @@ def test_what_became_of_the_units_and_of_the_order_is_told() -> None:
     ]
 
 
+def test_an_order_that_was_placed_long_before_its_try_is_known_too() -> None:
+    shop = Shop(stock=2)
+    shop.stop("inventory")
+    order_no = shop.place(1)
+    shop.pass_(MINUTE_MS)
+
+    shop.start("inventory")
+
+    (one,) = seen(contest(shop, last=1))
+    assert one == (order_no, 2, 2, Fate.HELD, OrderStatus.CREATED)
+
+
 def test_only_the_skus_partition_and_the_orders_concerned_are_read() -> None:
     shop = Shop(stock=2)
     orders = [shop.place(1, key=str(n), qty=1) for n in range(2)]

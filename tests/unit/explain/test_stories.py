@@ -276,7 +276,7 @@ def test_what_had_to_be_asked_again_is_told_and_its_answer_belongs_to_the_first(
     order_no = shop.place(1)
     shop.pass_(MINUTE_MS)
 
-    shop.stop("none")
+    shop.start("inventory")
 
     assert told(shop.story(order_no))[1:4] == [
         "2 orders: takes the order and asks inventory to hold 2 of sku 1",
