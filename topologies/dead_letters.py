@@ -6,6 +6,7 @@ without a value that names the letter and who did it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -75,8 +76,13 @@ def read(kafka: str, topics: list[str]) -> list[DeadLetter]:
 
     One that a worker wrote again after a crash is there once.
     """
+    return collect(reading.read(kafka, topics))
+
+
+def collect(messages: Iterable[Message]) -> list[DeadLetter]:
+    """Return the letters among the records of dead-letter topics; a mark goes with its letter."""
     letters: dict[str, DeadLetter] = {}
-    for message in reading.read(kafka, topics):
+    for message in messages:
         headers = headers_of(message)
         text = {name: value.decode(errors="replace") for name, value in headers}
         redriven = letters.get(text.get(REDRIVE_OF, "")) if message.value() is None else None
