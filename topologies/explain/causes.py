@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from schemas.payment import GatewayReport, PaymentRequested, RefundRequested
+from schemas.payment import (
+    GatewayReport,
+    PaymentQueried,
+    PaymentRequested,
+    RefundQueried,
+    RefundRequested,
+)
 from schemas.record import Record
 from schemas.topics import PUBLIC, Kind
 from topologies.explain.history import Event, Place
@@ -31,7 +37,7 @@ class Causes:
     def __init__(self, events: Iterable[Event]) -> None:
         self._at: dict[Place, Event] = {}
         self._made: defaultdict[Place, list[Event]] = defaultdict(list)  # by what a record made
-        self._asked: dict[str, Event] = {}  # what the gateway was asked, by its number
+        self._asked: defaultdict[str, list[Event]] = defaultdict(list)  # of the gateway, by number
         self._again: set[Place] = set()  # commands that ask once more what was asked before
         asked_before: set[tuple[str, Record]] = set()
         for event in sorted(events, key=lambda event: event.place):
@@ -43,10 +49,10 @@ class Causes:
                 asked_before.add(asked)
             if event.source is not None:
                 self._made[event.source].append(event)
-            if isinstance(event.record, PaymentRequested):
-                self._asked.setdefault(event.record.pay_no, event)
-            elif isinstance(event.record, RefundRequested):
-                self._asked.setdefault(event.record.refund_no, event)
+            if isinstance(event.record, PaymentRequested | PaymentQueried):
+                self._asked[event.record.pay_no].append(event)
+            elif isinstance(event.record, RefundRequested | RefundQueried):
+                self._asked[event.record.refund_no].append(event)
         for outputs in self._made.values():
             outputs.sort(key=lambda event: event.output)
 
@@ -61,9 +67,19 @@ class Causes:
     def of(self, event: Event) -> Event | None:
         """Return the told event that ``event`` followed from; None: from outside, or by time."""
         if isinstance(event.record, GatewayReport) and event.refused is None:
-            return self._asked.get(event.record.refund_no or event.record.pay_no)
+            return self._question(event, event.record.refund_no or event.record.pay_no)
         source = self._at.get(event.source) if event.source is not None else None
         return None if source is None else self._told(source)
+
+    def _question(self, answer: Event, number: str) -> Event | None:
+        """Return what the gateway was last asked about ``number`` before its answer came.
+
+        The two are stamped by different clocks: an answer that seems to be ahead of every question
+        belongs to the first.
+        """
+        asked = self._asked[number]
+        before = [event for event in asked if event.at_ms <= answer.at_ms]
+        return before[-1] if before else next(iter(asked), None)
 
     def is_by_time(self, event: Event) -> bool:
         """Tell whether an event followed from nothing that concerns the order: a timer made it."""

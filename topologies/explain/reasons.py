@@ -55,7 +55,7 @@ WORDS: Mapping[str, str] = {
     "TOO_MANY_REFUNDS": "there were too many refunds",
     "NOTHING_AWAITED": "the order waits for no answer",
     "NOT_SAFE": "goods or money would be wrong afterwards",
-    "SURPLUS_NOT_RETURNED": "the money could not be given back: somebody has to do it by hand",
+    "SURPLUS_NOT_RETURNED": "the money could not be given back, and somebody has to do it by hand",
     # an order that was parked
     "PAYMENT_MISMATCH": "the amount or the currency that was paid is not the order's",
     "CONFIRM_UNANSWERED": "inventory did not confirm the sale in time",
@@ -86,7 +86,7 @@ WORDS: Mapping[str, str] = {
     "SETTLED": "the money moved outside of the gateway",
     "WRITTEN_OFF": "no money moved, and none is expected",
     "ANSWERED": "the gateway answered after all",
-    "GAVE_UP": "it failed every time it was tried: somebody has to do it by hand",
+    "GAVE_UP": "it failed every time, and somebody has to do it by hand",
     "FAILED": "the gateway declined",
     "CLOSED": "the gateway closed it without money",
 }

@@ -11,8 +11,10 @@ from schemas.order import (
     ShipOrder,
     SkuUnits,
 )
+from schemas.payment import GatewayStatus, PaymentTicketOpened
 from tests.unit.explain.shop import BUYER, PRICE_FEN, SHOP, TRACE, Shop
-from tests.unit.explain.test_stories import NO, headline, told
+from tests.unit.explain.test_stories import MINUTE_MS, NO, headline, told
+from topologies.explain.sentences import clock
 
 
 def shipped_in_two_parcels() -> tuple[Shop, str]:
@@ -113,4 +115,44 @@ def test_an_operators_hand_is_told_with_what_followed_or_why_it_was_refused() ->
         "12 inventory: puts 2 of sku 1 back on sale in W1 (the order gave them back); 10 left",
         f"13 payments: closes payment {NO}-1: it was asked for <- 11",
         "14 orders: ends the order as cancelled: nothing is held any more <- 12",
+    ]
+
+
+def test_money_that_cannot_be_given_back_ends_in_a_ticket_that_the_headline_names() -> None:
+    shop = Shop()
+    order_no = shop.place(1)
+    shop.pass_(16 * MINUTE_MS)
+    shop.gateway_says(order_no)
+    while not (opened := _tickets(shop, order_no)):
+        failed = GatewayStatus.FAILED
+        shop.gateway_says(order_no, refund="S1", txn_no="", status=failed)
+        shop.pass_(120 * MINUTE_MS)
+
+    assert headline(shop, order_no).endswith(
+        "could not be given back so far: it failed every time, and somebody has to do it by hand. "
+        f"Ticket {NO}-T1 is open since {opened[0]}: the money could not be given back, or nobody "
+        "knows whether it was."
+    )
+    last = told(shop.story(order_no))[-4:]
+    assert [line.partition(" ")[2].partition(" (")[0] for line in last] == [
+        "payments: asks the gateway to give ¥39.98 back",
+        f"gateway: says that refund {NO}-1-S1 failed",
+        (
+            f"payments: could not give refund {NO}-1-S1 back: it failed every time, and somebody "
+            "has to do it by hand"
+        ),
+        (
+            f"payments: opens ticket {NO}-T1 over ¥39.98, because the money could not be given "
+            "back, or nobody knows whether it was: an operator is needed <- "
+        )
+        + str(len(told(shop.story(order_no))) - 2),
+    ]
+
+
+def _tickets(shop: Shop, order_no: str) -> list[str]:
+    """Return when each ticket was opened."""
+    return [
+        clock(line.at_ms)
+        for line in shop.story(order_no).lines
+        if isinstance(line.event.record, PaymentTicketOpened)
     ]
