@@ -14,8 +14,10 @@ from topologies.cli import (
     bench,
     demo,
     dlq,
+    explain,
     gateway,
     load,
+    orders,
     replay,
     schemas,
     stack,
@@ -23,7 +25,21 @@ from topologies.cli import (
     worker,
 )
 
-COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, replay, dlq, bench)
+COMMANDS = (
+    demo,
+    stack,
+    topics,
+    schemas,
+    worker,
+    gateway,
+    load,
+    audit,
+    replay,
+    explain,
+    orders,
+    dlq,
+    bench,
+)
 """One module per family of commands; each has ``register(app)`` and imports lazily."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -24,6 +26,23 @@ RegistryOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@contextmanager
+def servers() -> Iterator[None]:
+    """End the command with exit code 3, and say why, when a server does not give what it must."""
+    from confluent_kafka import KafkaException
+
+    from schemas.errors import Retryable
+    from schemas.registry import SchemasMissing
+    from topologies.reading import ReadStalled
+    from topologies.topics import TopicsMissing
+
+    try:
+        yield
+    except (KafkaException, ReadStalled, TopicsMissing, SchemasMissing, Retryable) as error:
+        typer.echo(f"orderstream: {error}", err=True)
+        raise typer.Exit(3) from error
 
 
 def kafka_address(option: str | None) -> str:
