@@ -12,6 +12,7 @@ from deploy.errors import DeployError, FetchError, MissingError
 from topologies.cli import (
     audit,
     bench,
+    chaos,
     demo,
     dlq,
     gateway,
@@ -23,7 +24,7 @@ from topologies.cli import (
     worker,
 )
 
-COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, replay, dlq, bench)
+COMMANDS = (demo, stack, topics, schemas, worker, gateway, load, audit, replay, dlq, chaos, bench)
 """One module per family of commands; each has ``register(app)`` and imports lazily."""
 
 

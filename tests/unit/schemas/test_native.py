@@ -24,9 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     build = tmp_path / "native" / "one"
     build.mkdir(parents=True)
     (build / f"hot{EXTENSION_SUFFIXES[0]}").touch()
-    (build / "sources.json").write_text(
-        json.dumps({"hot.py": sha256(SOURCE.encode()).hexdigest()})
-    )
+    (build / "sources.json").write_text(json.dumps({"hot.py": sha256(SOURCE.encode()).hexdigest()}))
     monkeypatch.setattr(native, "PROJECT", tmp_path)
     monkeypatch.setattr(native, "BUILDS", tmp_path / "native")
     monkeypatch.setattr(sys, "meta_path", [])
