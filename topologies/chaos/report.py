@@ -53,7 +53,14 @@ class Outcome:
         for judge, verdict in (("the auditor", self.audit), ("replay verify", self.verify)):
             if verdict["exit_code"] != 0:
                 found.append(f"{judge} ended with exit code {verdict['exit_code']}")
+        if self.verify["exit_code"] == 0 and self.replayed < self.orders:
+            found.append(f"replay verify saw only {self.replayed:,} inbox records")
         return tuple(found)
+
+    @property
+    def replayed(self) -> int:
+        """Inbox records that the replay ran again, all stages together; an order makes several."""
+        return int(self.verify.get("inbox_records", 0))
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as JSON-like values."""

@@ -37,7 +37,8 @@ _PAYERS = "pay=90,late=2,never=2,twice=2,cancel=2,decline=2"
 _REPEATED = 50  # every so many intents one comes twice
 _LOAD_LIMIT_S = 240.0
 _JUDGE_LIMIT_S = 300.0
-_SETTLE_S = 60
+_SETTLE_LIMIT_S = 90.0
+_QUIET_S = 3.0  # above the second between two checkpoints, which the replay goes up to
 
 
 @dataclass(frozen=True)
@@ -173,16 +174,25 @@ class _Experiment:
         return [task.result() for task in tasks]
 
     async def _judge(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Run the auditor and the replay side by side, once nothing moves any more."""
-        expected = ("--expect", str(self._orders), "--settle", str(_SETTLE_S))
-        audit = self._system.run(f"audit.{number}", "audit", "--final", *expected, "--json")
-        with audit:
-            # The replay reads inboxes that are at rest as well: it begins when orders have ended.
-            verify = self._system.run(f"verify.{number}", "replay", "verify", "--json")
-            with verify:
-                await self._ended(audit, _JUDGE_LIMIT_S)
-                await self._ended(verify, _JUDGE_LIMIT_S)
+        """Run the auditor and the replay side by side, once no fact is added any more."""
+        await self._quiet()
+        run, expected = self._system.run, str(self._orders)
+        with (
+            run(f"audit.{number}", "audit", "--final", "--expect", expected, "--json") as audit,
+            run(f"verify.{number}", "replay", "verify", "--json") as verify,
+        ):
+            await self._ended(audit, _JUDGE_LIMIT_S)
+            await self._ended(verify, _JUDGE_LIMIT_S)
         return _verdict(audit), _verdict(verify)
+
+    async def _quiet(self) -> None:
+        """Wait until late money has gone back and all of it is checkpointed."""
+        before, deadline = -1, time.monotonic() + _SETTLE_LIMIT_S
+        while (now := await asyncio.to_thread(traffic.facts, self._system.where)) != before:
+            if time.monotonic() > deadline:
+                raise ChaosError(f"facts are still being added after {_SETTLE_LIMIT_S:g} s")
+            before = now
+            await asyncio.sleep(_QUIET_S)
 
     async def _ended(self, process: Process, limit_s: float) -> None:
         await self._system.until(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import cast
 
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas import topics
 from schemas.payment import GatewayReport, GatewayStatus
+from topologies.audit.reader import TOPICS
 from topologies.gateway import GROUP
 from topologies.load.clients import Reader, Where, ends
 
@@ -18,7 +20,16 @@ _OPEN = (GatewayStatus.PENDING, GatewayStatus.UNKNOWN)
 
 def intents(where: Where) -> int:
     """Return how many order intents there are."""
-    return sum(place.offset for place in ends(where, [topics.ORDER_INTENTS.name]))
+    return _records(where, [topics.ORDER_INTENTS.name])
+
+
+def facts(where: Where) -> int:
+    """Return how many facts there are, of all domains that the auditor reads."""
+    return _records(where, TOPICS)
+
+
+def _records(where: Where, names: Sequence[str]) -> int:
+    return sum(place.offset for place in ends(where, names))
 
 
 def gateway_lag(kafka: str) -> int:

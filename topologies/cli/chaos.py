@@ -99,7 +99,7 @@ def chaos(
         whole = reports.as_json(outcomes, seed, left_out, again)
         if report is not None:
             report.write_text(json.dumps(whole, indent=2) + "\n")
-    _show_table(outcomes)
+    _show_table(outcomes, left_out)
     for fault, stall_s in whole["worst_stall_s"].items():
         print(f"longest wait of an order in a round of {fault} alone: {stall_s:.1f} s")
     if len(outcomes) < rounds or not whole["ok"]:
@@ -141,12 +141,12 @@ def _show_outcome(console: Console, one: Outcome) -> None:
     _say(console, f"round {one.number}: {verdict} ({one.seconds:g} s)")
 
 
-def _show_table(outcomes: Sequence[Outcome]) -> None:
+def _show_table(outcomes: Sequence[Outcome], left_out: Mapping[Fault, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        "round", "faults and their proof", "orders", "worst create", "auditor", "verify", box=None
+        "round", "faults and their proof", "orders", "worst create", "auditor", "replay", box=None
     )
     for one in outcomes:
         table.add_row(
@@ -154,6 +154,9 @@ def _show_table(outcomes: Sequence[Outcome]) -> None:
             "\n".join(map(str, one.bites)),
             f"{one.orders:,}",
             f"{one.worst_create_ms / 1000:.1f} s",
-            *("ok" if judge["exit_code"] == 0 else "FAILED" for judge in (one.audit, one.verify)),
+            "ok" if one.audit["exit_code"] == 0 else "FAILED",
+            f"{one.replayed:,} identical" if one.verify["exit_code"] == 0 else "FAILED",
         )
+    for fault, why in left_out.items():
+        table.add_row("", f"{fault}: left out: {why}")
     Console(width=140, highlight=False).print(table)

@@ -23,7 +23,7 @@ PASSED = Outcome(
     p99_create_ms=90.0,
     exits={},
     audit={"exit_code": 0, "ok": True},
-    verify={"exit_code": 0},
+    verify={"exit_code": 0, "inbox_records": 9_000},
     seconds=40.0,
 )
 
@@ -45,6 +45,10 @@ def test_a_round_is_passed_when_its_fault_bit_and_nobody_found_anything() -> Non
         ({"exits": {70: 1, 75: 2}}, "1 workers found a promise broken (exit code 70)"),
         ({"audit": {"exit_code": 1}}, "the auditor ended with exit code 1"),
         ({"verify": {"exit_code": 2}}, "replay verify ended with exit code 2"),
+        (
+            {"verify": {"exit_code": 0, "inbox_records": 999}},
+            "replay verify saw only 999 inbox records",
+        ),
     ],
 )
 def test_a_round_is_failed_for_each_single_reason(change: dict[str, Any], failure: str) -> None:
