@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from topologies.chaos.proof import Bite
+from topologies.chaos.proof import COUNTERS, Bite
 from topologies.chaos.schedule import Fault, Strike
 
 EXIT_DEFECT = 70
@@ -99,7 +99,10 @@ def worst_stall_s(outcomes: Sequence[Outcome]) -> dict[str, float]:
 def as_json(
     outcomes: Sequence[Outcome], seed: int, left_out: Mapping[Fault, str], again: str
 ) -> dict[str, Any]:
-    """Return the whole report as JSON-like values; ``again`` is the command that repeats it."""
+    """Return the whole report as JSON-like values; ``again`` is the command that repeats it.
+
+    ``counters`` in it says what each counter counts.
+    """
     return {
         "ok": all(not one.failures for one in outcomes),
         "seed": seed,
@@ -107,5 +110,6 @@ def as_json(
         "orders": sum(one.orders for one in outcomes),
         "worst_stall_s": worst_stall_s(outcomes),
         "left_out": {str(fault): why for fault, why in left_out.items()},
+        "counters": dict(COUNTERS),
         "rounds": [one.as_json() for one in outcomes],
     }

@@ -27,6 +27,7 @@ SESSION_TIMEOUT_S = 6.0  # what a worker has by itself, said here because a paus
 LATE_MS = 10_000  # above the window: late money has to go back
 _RESTART_AFTER_S = 0.5  # as the supervisor's first pause
 _POLL_S = 0.1
+_LOOK_S = 0.25  # logs are read whole at each look
 _LIMIT_S = 60.0
 
 
@@ -141,7 +142,7 @@ class System:
         while not holds():
             if time.monotonic() - started > limit_s:
                 raise ChaosError(f"{what}: not within {limit_s:g} s; logs: {self.folder / 'logs'}")
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(_LOOK_S)
         return time.monotonic() - started
 
     async def until_whole(self) -> None:
