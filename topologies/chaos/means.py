@@ -75,7 +75,7 @@ def on_full_disk(folder: Path) -> Surroundings:
     """Return surroundings in which the folder for temporary files is a full disk."""
     folder.mkdir(exist_ok=True)
     before = (*(mount_namespace() or ()), "sh", "-c", _FILL, "sh")
-    return Surroundings({"TMPDIR": str(folder)}, before)
+    return Surroundings({"TMPDIR": str(folder), "LC_ALL": "C"}, before)
 
 
 def at_another_time(folder: Path, skew_s: int) -> Surroundings:
