@@ -18,8 +18,11 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+# PROXIED is for who stands a proxy before it at the advertised port, to make the network slow.
+listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},\
+CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxy_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={log_dir}
 auto.create.topics.enable=false
@@ -69,12 +72,18 @@ class Kafka:
 
     def launch(self, cache: Cache, data_dir: Path) -> Launch:
         """Write the configuration; a new data directory is formatted before the first start."""
-        port, controller_port = free_ports(2)
+        port, controller_port, proxied_port, proxy_port = free_ports(4)
         log_dir = data_dir / "log"
         data_dir.mkdir(parents=True, exist_ok=True)
         properties = data_dir / "server.properties"
         properties.write_text(
-            _PROPERTIES.format(port=port, controller_port=controller_port, log_dir=log_dir)
+            _PROPERTIES.format(
+                port=port,
+                controller_port=controller_port,
+                proxied_port=proxied_port,
+                proxy_port=proxy_port,
+                log_dir=log_dir,
+            )
         )
         log4j = data_dir / "log4j2.yaml"
         log4j.write_text(_LOG4J)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
 
 from deploy.settings import DeploySettings
 from deploy.stack import Endpoints, Options, running
+from topologies.chaos import processes
 from topologies.services import command
 
 _START_LIMIT_S = 60.0
-_STOP_LIMIT_S = 30.0
 
 
 @contextlib.contextmanager
@@ -50,62 +47,18 @@ def environment(endpoints: Endpoints, **more: str) -> dict[str, str]:
     return {**os.environ, **endpoints.environ(), **more}
 
 
-class Process:
+class Process(processes.Process):
     """A process of the pipeline; its output goes to a file."""
 
     def __init__(self, endpoints: Endpoints, *arguments: str, **env: str) -> None:
-        self.log = Path(tempfile.mkdtemp(prefix="orderstream-test-"), f"{arguments[0]}.log")
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command(*arguments),
-                env=environment(endpoints, **env),
-                stdout=output,
-                stderr=output,
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.signal(signal.SIGCONT)
-        self.signal(signal.SIGTERM)
-        try:
-            self.process.wait(_STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal; a process that has ended takes no notice."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """End it by SIGKILL."""
-        self.process.kill()
-        self.process.wait()
-
-    def output(self) -> str:
-        """Return what it wrote so far."""
-        return self.log.read_text(errors="replace")
+        super().__init__(_log(arguments[0]), environment(endpoints, **env), *arguments)
 
 
-class Worker(Process):
+class Worker(processes.Worker):
     """A worker process."""
 
     def __init__(self, endpoints: Endpoints, **env: str) -> None:
-        super().__init__(endpoints, "worker", **env)
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """Return the log lines of one event."""
-        found = []
-        for line in self.output().splitlines():
-            if line.startswith("{"):
-                with contextlib.suppress(json.JSONDecodeError):  # a line cut off by SIGKILL
-                    entry = json.loads(line)
-                    if entry.get("event") == name:
-                        found.append(entry)
-        return found
+        super().__init__(_log("worker"), environment(endpoints, **env))
 
     def wait_until(self, event: str, count: int = 1) -> None:
         """Wait until an event was logged ``count`` times."""
@@ -115,7 +68,6 @@ class Worker(Process):
             assert time.monotonic() < deadline, f"no {event}: {self.output()[-3000:]}"
             time.sleep(0.1)
 
-    def total(self, counter: str) -> int:
-        """Return a counter of its last report (0 before the first)."""
-        reports = self.events("stats") + self.events("stopped")
-        return int(reports[-1][counter]) if reports else 0
+
+def _log(name: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix="orderstream-test-"), f"{name}.log")

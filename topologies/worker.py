@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import structlog
 import uvloop
 
 from schemas import topics
@@ -37,6 +38,8 @@ def run_worker(
     Raises SchemasMissing or TopicsMissing when the cluster is not set up.
     """
     configure_logging()
+    # By the clock and in the folder that this process really has, whatever it was told to use.
+    structlog.get_logger("worker").info("started", temporary=tempfile.gettempdir())
     gc.disable()  # the host collects by itself, see FaustHost
     uvloop.install()
     codec = connected_codec(registry, all_records())

@@ -12,6 +12,7 @@ from deploy.errors import DeployError, FetchError, MissingError
 from topologies.cli import (
     audit,
     bench,
+    chaos,
     demo,
     dlq,
     explain,
@@ -38,6 +39,7 @@ COMMANDS = (
     explain,
     orders,
     dlq,
+    chaos,
     bench,
 )
 """One module per family of commands; each has ``register(app)`` and imports lazily."""
