@@ -48,7 +48,7 @@ def broken(history: History) -> list[str]:
     calm, crashing, unruly = World(history), CrashingWorld(history), UnrulyWorld(history)
     for world in (calm, crashing, unruly):
         world.play(history)
-    found = [f"crashes changed a fact: {line}" for line in _differences(calm, crashing)]
+    found = [f"crashes changed a fact: {line}" for line in differences(calm, crashing)]
     for name, world in (("calm", calm), ("crashing", crashing), ("unruly", unruly)):
         found += [f"{name}: {line}" for line in _judged(world)]
     found += [f"replayed otherwise: {line}" for line in _replayed_otherwise(unruly)]
@@ -80,9 +80,10 @@ def _judged(world: World) -> Iterator[str]:
             yield f"not understood on {inbox.name}: {dict(letter.headers)}"
 
 
-def _differences(calm: World, crashing: World) -> Iterator[str]:
+def differences(one: World, other: World) -> Iterator[str]:
+    """Yield the first difference between the facts of two worlds, for each key that has one."""
     for topic in FACTS:
-        expected, found = _said(calm.log, topic.name), _said(crashing.log, topic.name)
+        expected, found = _said(one.log, topic.name), _said(other.log, topic.name)
         for key in dict.fromkeys((*expected, *found)):
             if expected[key] != found[key]:
                 yield f"{topic.name} of {key!r}: {_first_difference(expected[key], found[key])}"

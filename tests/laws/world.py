@@ -33,6 +33,7 @@ from schemas.record import Record
 from streams.admission.identity import derive_order_no
 from streams.engine.fold import cause_of
 from streams.engine.memory import MemoryHost, MemoryLog, Reader
+from streams.engine.store import MemoryStore, NewStore
 from streams.kernel.stage import Output
 from streams.orders import OrderLimits
 from streams.pricing import ListPrice
@@ -149,7 +150,9 @@ class World:
 
     gateway_hears_repeats = False
 
-    def __init__(self, history: History, log: MemoryLog | None = None) -> None:
+    def __init__(
+        self, history: History, log: MemoryLog | None = None, new_store: NewStore = MemoryStore
+    ) -> None:
         self.log = log or MemoryLog(PARTITIONS)
         self.host = MemoryHost(
             tuple(STAGES.values()),
@@ -157,6 +160,7 @@ class World:
             relays(Prices()),
             partitions=self.log.partitions,
             log=self.log,
+            new_store=new_store,
         )
         self._gateway = Gateway(self.log, history.seed, repeats=self.gateway_hears_repeats)
         self._intents: list[PlaceOrderIntent] = []
