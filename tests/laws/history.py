@@ -8,6 +8,9 @@ from typing import TypeAlias
 import msgspec
 
 SKUS = (1, 2, 3)
+WAREHOUSES = ("east", "west")
+ALLOCATIONS = ("SINGLE_FIRST", "NEAREST", "SPLIT")
+SHORTAGES = ("REJECT", "PARTIAL", "BACKORDER")
 BUYERS = (11, 12)
 CHANNELS = (*("sim",) * 5, "sim-late", "sim-twice", "sim-decline", "sim-never")
 
@@ -37,11 +40,15 @@ class Step(msgspec.Struct, frozen=True, tag=True):
 
 
 class Place(Step, frozen=True):
-    """A buyer orders ``lines`` of (sku, units); ``channel`` None: to be paid for later."""
+    """A buyer orders ``lines`` of (sku, units); ``channel`` None: to be paid for later.
+
+    ``terms``: the allocation and what becomes of a shortage; None: whole, from one warehouse.
+    """
 
     user: int
     lines: Lines
     channel: str | None
+    terms: tuple[str, str] | None = None
 
 
 class Again(Step, frozen=True):
@@ -112,6 +119,32 @@ class Stock(Step, frozen=True):
 
     sku: int
     delta: int
+    warehouse: str = WAREHOUSES[0]
+
+
+class Transfer(Step, frozen=True):
+    """Units go from one warehouse to another."""
+
+    sku: int
+    qty: int
+    warehouse: str
+    other: str
+
+
+class Count(Step, frozen=True):
+    """A stock-take finds so many units."""
+
+    sku: int
+    counted: int
+    warehouse: str
+
+
+class Rules(Step, frozen=True):
+    """A sku gets a limit per buyer and a cap of units promised beyond stock; 0: none."""
+
+    sku: int
+    buyer_limit: int
+    backorder_cap: int
 
 
 class Wait(Step, frozen=True):
@@ -132,6 +165,9 @@ AnyStep: TypeAlias = (
     | Operate
     | Resolve
     | Stock
+    | Transfer
+    | Count
+    | Rules
     | Wait
 )
 
@@ -155,6 +191,9 @@ def parse(text: str) -> History:
 def from_dice(dice: random.Random) -> History:
     """Return a history as the dice fall: a little stock, lives of orders, and whatever happens."""
     steps: list[AnyStep] = [Stock(sku, dice.choice((1, 5, 20, 20))) for sku in SKUS]
+    if dice.randrange(2):
+        steps += [Rules(sku, dice.choice((0, 5)), dice.choice((0, 9))) for sku in SKUS]
+        steps += [Stock(sku, dice.choice((1, 5)), WAREHOUSES[1]) for sku in SKUS]
     placed = 0
     for _ in range(dice.randint(1, _MOST_PARTS)):
         part = _life(dice, placed) if dice.randrange(5) < 3 else [_step(dice)]
@@ -174,7 +213,7 @@ def _life(dice: random.Random, order: int) -> list[AnyStep]:
     is_paid_later = dice.randrange(3) == 0
     channel = None if is_paid_later else dice.choice(CHANNELS)
     soon = Wait(SECOND_MS)
-    steps: list[AnyStep] = [Place(dice.choice(BUYERS), lines, channel), soon]
+    steps: list[AnyStep] = [Place(dice.choice(BUYERS), lines, channel, _terms(dice)), soon]
     if is_paid_later and dice.randrange(2):
         steps.append(Amend(order, 0, _lines(dice)))
     if is_paid_later:
@@ -194,10 +233,11 @@ def _life(dice: random.Random, order: int) -> list[AnyStep]:
 
 def _step(dice: random.Random) -> AnyStep:
     order, key = dice.randrange(8), dice.randrange(2)
-    match dice.randrange(21):
+    sku, warehouse, other = dice.choice(SKUS), *dice.sample(WAREHOUSES, 2)
+    match dice.randrange(24):
         case 0 | 1 | 2 | 3 | 4:
             channel = None if dice.randrange(4) == 0 else dice.choice(CHANNELS)
-            return Place(dice.choice(BUYERS), _lines(dice), channel)
+            return Place(dice.choice(BUYERS), _lines(dice), channel, _terms(dice))
         case 5:
             return Again(order)
         case 6:
@@ -216,10 +256,22 @@ def _step(dice: random.Random) -> AnyStep:
             return Operate(order, dice.choice(ACTIONS))
         case 16:
             return Resolve(order, dice.choice(RESOLUTIONS))
-        case 17:
-            return Stock(dice.choice(SKUS), dice.choice((1, 2, 5, -1, -3)))
+        case 17 | 18:
+            return Stock(sku, dice.choice((1, 2, 5, -1, -3)), warehouse)
+        case 19:
+            return Transfer(sku, dice.randint(1, 3), warehouse, other)
+        case 20:
+            return Count(sku, dice.randrange(6), warehouse)
+        case 21:
+            return Rules(sku, dice.choice((0, 3, 5)), dice.choice((0, 2, 9)))
         case _:
             return Wait(dice.choice(_WAITS_MS))
+
+
+def _terms(dice: random.Random) -> tuple[str, str] | None:
+    if dice.randrange(3):
+        return None
+    return dice.choice(ALLOCATIONS), dice.choice(SHORTAGES)
 
 
 def _lines(dice: random.Random) -> Lines:

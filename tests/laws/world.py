@@ -8,7 +8,16 @@ from heapq import heappop, heappush
 
 from schemas import topics
 from schemas.codec import local_codec
-from schemas.inventory import AdjustStock, Restock
+from schemas.inventory import (
+    AdjustStock,
+    Allocation,
+    CountStock,
+    HoldTerms,
+    Restock,
+    SetStockRules,
+    Shortage,
+    TransferStock,
+)
 from schemas.order import (
     AmendOrderIntent,
     CancelOrder,
@@ -45,6 +54,7 @@ from tests.laws.history import (
     AnyStep,
     Cancel,
     Complete,
+    Count,
     History,
     Lines,
     Operate,
@@ -52,8 +62,10 @@ from tests.laws.history import (
     Place,
     Refund,
     Resolve,
+    Rules,
     Ship,
     Stock,
+    Transfer,
     Wait,
 )
 from topologies.audit.resends import Resends
@@ -62,7 +74,6 @@ from topologies.pipeline import all_records, relays, stages
 
 PARTITIONS = 2
 SHOP = 7
-WAREHOUSE = "east"
 CODEC = local_codec(all_records())
 STAGES = {stage.name: stage for stage in stages(OrderLimits())}
 
@@ -200,8 +211,8 @@ class World:
             case Place():
                 self._intents.append(self._intent(step))
                 self._send_intent(self._intents[-1])
-            case Stock(sku, delta):
-                self._send_entry(sku, delta)
+            case Stock() | Transfer() | Count() | Rules():
+                self._send_entry(step)
             case _:
                 if self._intents:
                     self._request(step, self._intents[step.order % len(self._intents)])
@@ -237,7 +248,7 @@ class World:
         self.settle()
 
     def _intent(self, step: Place) -> PlaceOrderIntent:
-        lines = _cart(step.lines)
+        lines = _cart(step.lines, step.terms)
         return PlaceOrderIntent(
             shop_id=SHOP,
             user_id=step.user,
@@ -251,13 +262,22 @@ class World:
     def _send_intent(self, intent: PlaceOrderIntent) -> None:
         self.host.send(topics.ORDER_INTENTS.name, intent.client_key, intent)
 
-    def _send_entry(self, sku: int, delta: int) -> None:
+    def _send_entry(self, step: Stock | Transfer | Count | Rules) -> None:
         self._entries += 1
         ref = f"entry-{self._entries}"
-        entry: Record = AdjustStock(ref, SHOP, sku, WAREHOUSE, delta, "count")
-        if delta > 0:
-            entry = Restock(ref, SHOP, sku, WAREHOUSE, delta)
-        self.host.send(topics.INVENTORY_INTENTS.name, str(sku), entry)
+        entry: Record
+        match step:
+            case Stock(sku, delta, warehouse) if delta > 0:
+                entry = Restock(ref, SHOP, sku, warehouse, delta)
+            case Stock(sku, delta, warehouse):
+                entry = AdjustStock(ref, SHOP, sku, warehouse, delta, "count")
+            case Transfer(sku, qty, warehouse, other):
+                entry = TransferStock(ref, SHOP, sku, warehouse, other, qty, "somebody")
+            case Count(sku, counted, warehouse):
+                entry = CountStock(ref, SHOP, sku, warehouse, counted, "somebody")
+            case Rules(sku, limit, cap):
+                entry = SetStockRules(ref, SHOP, sku, limit, cap, "somebody")
+        self.host.send(topics.INVENTORY_INTENTS.name, str(step.sku), entry)
 
     def _request(self, step: AnyStep, intent: PlaceOrderIntent) -> None:
         number, user = _order_no(intent), intent.user_id
@@ -305,8 +325,9 @@ class World:
             self.host.send(topics.PAYMENT_INTENTS.name, order_no, request)
 
 
-def _cart(lines: Lines) -> tuple[CartLine, ...]:
-    return tuple(CartLine(sku, qty, 100 * sku) for sku, qty in lines)
+def _cart(lines: Lines, terms: tuple[str, str] | None = None) -> tuple[CartLine, ...]:
+    hold_terms = HoldTerms(Allocation(terms[0]), Shortage(terms[1])) if terms else None
+    return tuple(CartLine(sku, qty, 100 * sku, hold_terms) for sku, qty in lines)
 
 
 def _total_fen(lines: tuple[CartLine, ...]) -> int:
