@@ -28,8 +28,10 @@ class Fault(StrEnum):
 _ALONE = (
     frozenset({Fault.BROKER_STOP, Fault.BROKER_KILL}),
     frozenset({Fault.GATEWAY_KILL, Fault.GATEWAY_FAULTS}),
+    frozenset({Fault.REGISTRY, Fault.GATEWAY_FAULTS}),
 )
-"""Faults that strike the same single process: never two of them in one round."""
+"""Never in one round: faults that strike the same single process, and a gateway that is to begin
+to misbehave while the registry, without which it cannot start, is away."""
 
 TWO_FAULTS = 0.5
 """Share of the rounds in which a second fault strikes while the first is under way."""

@@ -12,24 +12,32 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
-from typing import assert_never
+from functools import partial
+from typing import TypeVar, assert_never
+
+from confluent_kafka import KafkaException
 
 from topologies.chaos import means
-from topologies.chaos.processes import Worker
+from topologies.chaos.processes import Process, Worker
 from topologies.chaos.schedule import Fault, Strike
-from topologies.chaos.system import SESSION_TIMEOUT_S, System
+from topologies.chaos.system import SESSION_TIMEOUT_S, ChaosError, System
 from topologies.chaos.traffic import gateway_lag, report_ends, reports_since
+from topologies.load.clients import LoadError
 
 PAUSE_S = 2 * SESSION_TIMEOUT_S + 2  # the group gives a paused worker's partitions away after one
 _RESTART_AFTER_S = 1.0
 _SKEW_S = 7 * 60
 _HALF = 0.5
+_TRIES = 20
+
+T = TypeVar("T")
 _LEAST_HOLD_S = 6.0  # so that the worker reports at least once (stats come every 5 s)
 
 
 async def kill(system: System, slot: int) -> Counter[str]:
     """SIGKILL a worker; start it again a second later."""
-    with system.held(slot) as worker:
+    with system.held(slot):
+        worker = system.slots[slot]
         worker.kill()
         await asyncio.sleep(_RESTART_AFTER_S)
         system.start_worker(slot)
@@ -38,7 +46,8 @@ async def kill(system: System, slot: int) -> Counter[str]:
 
 async def pause(system: System, slot: int) -> Counter[str]:
     """SIGSTOP a worker until others have its partitions, wake it, and see it fenced."""
-    with system.held(slot) as worker:
+    with system.held(slot):
+        worker = system.slots[slot]
         before = system.tally()["took_over"]
         worker.signal(signal.SIGSTOP)
         try:
@@ -57,9 +66,8 @@ async def pause(system: System, slot: int) -> Counter[str]:
 async def scale(system: System, hold_s: float) -> Counter[str]:
     """Let one more worker join, work, and leave by SIGTERM."""
     slot = max(system.slots) + 1
-    worker = system.start_worker(slot)
     with system.held(slot):
-        await _at_work(system, worker)
+        worker = await _put_to_work(system, slot)
         await asyncio.sleep(hold_s)
         counts = await _leave(system, worker)
     del system.slots[slot]
@@ -77,7 +85,8 @@ async def broker_restart(system: System, number: signal.Signals) -> Counter[str]
 async def registry_away(system: System, slot: int) -> Counter[str]:
     """Keep the registry away until a worker could not start; the others work on meanwhile."""
     counts: Counter[str] = Counter()
-    with system.held(slot) as worker:
+    with system.held(slot):
+        worker = system.slots[slot]
         before = system.tally()["applied"]
         worker.kill()
         hold_down = system.hold_down(
@@ -129,7 +138,7 @@ async def gateway_kill(system: System) -> Counter[str]:
     with system.held_gateway() as gateway:
         gateway.kill()
         await asyncio.sleep(2 * _RESTART_AFTER_S)
-        waiting = await asyncio.to_thread(gateway_lag, system.endpoints.kafka)
+        waiting = await _ask(gateway_lag, system.endpoints.kafka)
         system.start_gateway()
     return Counter(killed=int(gateway.exit_code == -signal.SIGKILL), waiting=waiting)
 
@@ -137,10 +146,10 @@ async def gateway_kill(system: System) -> Counter[str]:
 async def gateway_faults(system: System, hold_s: float) -> Counter[str]:
     """Let the gateway repeat, reorder, lose and delay its messages."""
     options = ("--duplicate", "0.2", "--reordered", "0.2", "--lost", "0.05", "--slow-ms", "50-800")
-    since = await asyncio.to_thread(report_ends, system.where)
+    since = await _ask(report_ends, system.where)
     await _restart_gateway(system, *options)
     await asyncio.sleep(hold_s)
-    counts = await asyncio.to_thread(reports_since, system.where, since)
+    counts = await _ask(reports_since, system.where, since)
     await _restart_gateway(system)
     return counts
 
@@ -197,14 +206,27 @@ async def _replaced(
     system: System, slot: int, hold_s: float, surroundings: means.Surroundings
 ) -> tuple[Worker, Counter[str]]:
     """Let a worker in other surroundings do the work of a slot for a while."""
-    with system.held(slot) as usual:
+    with system.held(slot):
+        usual = system.slots[slot]
         await _leave(system, usual)
-        strange = system.start_worker(slot, surroundings)
-        await _at_work(system, strange)
+        strange = await _put_to_work(system, slot, surroundings)
         await asyncio.sleep(hold_s)
         counts = await _leave(system, strange)
         system.start_worker(slot)
     return strange, counts
+
+
+async def _put_to_work(
+    system: System, slot: int, surroundings: means.Surroundings | None = None
+) -> Worker:
+    """Start a worker; again while another fault keeps it from starting."""
+    for _ in range(_TRIES):
+        worker = system.start_worker(slot, surroundings)
+        await _at_work(system, worker)
+        if worker.exit_code is None:
+            return worker
+        await asyncio.sleep(_RESTART_AFTER_S)
+    raise ChaosError(f"a worker does not start; logs: {system.folder / 'logs'}")
 
 
 async def _at_work(system: System, worker: Worker) -> None:
@@ -230,7 +252,24 @@ async def _restart_gateway(system: System, *options: str) -> None:
     with system.held_gateway() as gateway:
         gateway.signal(signal.SIGTERM)
         await system.until("the gateway stops", lambda: gateway.exit_code is not None)
-        successor = system.start_gateway(*options)
-        await system.until(
-            "the gateway starts", lambda: bool(successor.events("assigned") or successor.exit_code)
-        )
+        for _ in range(_TRIES):
+            successor = system.start_gateway(*options)
+            await system.until("the gateway starts", partial(_has_begun, successor))
+            if successor.exit_code is None:
+                return
+            await asyncio.sleep(_RESTART_AFTER_S)
+    raise ChaosError(f"the gateway does not start; logs: {system.folder / 'logs'}")
+
+
+def _has_begun(process: Process) -> bool:
+    return bool(process.events("assigned")) or process.exit_code is not None
+
+
+async def _ask(question: Callable[..., T], *arguments: object) -> T:
+    """Ask Kafka something; again while another fault keeps it away."""
+    for _ in range(_TRIES):
+        try:
+            return await asyncio.to_thread(question, *arguments)
+        except (LoadError, KafkaException):
+            await asyncio.sleep(_RESTART_AFTER_S)
+    raise ChaosError("Kafka does not answer")
