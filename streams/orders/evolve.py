@@ -209,8 +209,7 @@ def _refunding(limits: OrderLimits, state: State, fact: OrderRefunding, now_ms: 
     if order is None:
         order = revived(present(state, FinishedOrder, order_no), fact.trace_id)
         state.delete(FinishedOrder, order_no)
-    attempt = order.refund_attempts + 1
-    part = RefundPart(fact.refund_key, fact.units, fact.amount_fen, attempt)
+    part = RefundPart(fact.refund_key, fact.units, fact.amount_fen)
     state.put(
         order_no,
         replace(
@@ -220,8 +219,7 @@ def _refunding(limits: OrderLimits, state: State, fact: OrderRefunding, now_ms: 
             hold_marks=order.hold_marks.translate(_STOP_CONFIRM),
             due_ms=now_ms + limits.step_timeout_ms,
             retries=0,
-            refund_attempts=attempt,
-            refund_failed=False,
+            refund_attempts=order.refund_attempts + 1,
             refund_wanted=False,
             refunds=(*(order.refunds[:-1] if order.refund_wanted else order.refunds), part),
             reason=fact.reason,
@@ -248,7 +246,6 @@ def _partly_refunded(
             version=fact.version,
             due_ms=due_ms,
             retries=0,
-            refund_failed=False,
         ),
     )
 
@@ -300,7 +297,6 @@ def _finished(
         fingerprint=bytes.fromhex(order.fingerprint),
         due_ms=max(now_ms, order.placed_at_ms) + kept_ms,
         sold=order.sold if is_completed else b"",
-        refund_attempts=order.refund_attempts,
         refunds=order.refunds if is_completed else (),
     )
     state.delete(Order, order_no)

@@ -25,13 +25,10 @@ from streams.orders.facts import (
     OrderForgotten,
     PaymentsEnded,
     PaymentTaken,
-    RefundDelayed,
-    RefundReasked,
     RefundWanted,
     StepAsked,
     StepRetried,
     SurplusAsked,
-    SurplusDelayed,
     SurplusReturned,
     SurplusStuck,
     TimerHeld,
@@ -52,7 +49,6 @@ from streams.orders.state import (
 R = TypeVar("R", bound=Record)
 
 _REFUSED = HoldMark.REFUSED.value
-_REFUNDING = OrderStatus.REFUNDING
 
 
 def present(state: State, kind: type[R], key: str) -> R:
@@ -127,31 +123,9 @@ def _timer_held(limits: OrderLimits, state: State, fact: TimerHeld, now_ms: int)
 
 def _refund_wanted(_limits: OrderLimits, state: State, fact: RefundWanted, _now_ms: int) -> None:
     order = present(state, Order, fact.order_no)
-    part = RefundPart(fact.refund_key, fact.units, fact.amount_fen, 1)
+    part = RefundPart(fact.refund_key, fact.units, fact.amount_fen)
     state.put(
         fact.order_no, replace(order, refund_wanted=True, reason=fact.reason, refunds=(part,))
-    )
-
-
-def _refund_delayed(limits: OrderLimits, state: State, fact: RefundDelayed, now_ms: int) -> None:
-    order = present(state, Order, fact.order_no)
-    failed = order.refund_attempts - (order.refunds[-1].first_attempt if order.refunds else 1)
-    due_ms = now_ms + limits.step_wait_ms(failed)
-    state.put(fact.order_no, replace(order, refund_failed=True, due_ms=due_ms))
-
-
-def _refund_reasked(limits: OrderLimits, state: State, fact: RefundReasked, now_ms: int) -> None:
-    order = present(state, Order, fact.order_no)
-    state.put(
-        fact.order_no,
-        replace(
-            order,
-            refund_attempts=order.refund_attempts + 1,
-            refund_failed=False,
-            retries=0,
-            # Of a parked order an operator asks: nobody waits for the answer with a clock.
-            due_ms=now_ms + limits.step_timeout_ms if order.status is _REFUNDING else 0,
-        ),
     )
 
 
@@ -222,12 +196,6 @@ def _surplus_asked(limits: OrderLimits, state: State, fact: SurplusAsked, now_ms
     )
 
 
-def _surplus_delayed(limits: OrderLimits, state: State, fact: SurplusDelayed, now_ms: int) -> None:
-    surplus = present(state, SurplusRefund, fact.pay_no)
-    due_ms = now_ms + limits.step_wait_ms(surplus.attempts - 1)
-    state.put(fact.pay_no, replace(surplus, failed=True, due_ms=due_ms))
-
-
 def _surplus_stuck(_limits: OrderLimits, state: State, fact: SurplusStuck, _now_ms: int) -> None:
     surplus = present(state, SurplusRefund, fact.pay_no)
     state.put(fact.pay_no, replace(surplus, due_ms=0))
@@ -261,11 +229,8 @@ STEPS: Mapping[type[Record], Callable[[OrderLimits, State, Any, int], None]] = {
     StepAsked: no_change,
     TimerHeld: _timer_held,
     RefundWanted: _refund_wanted,
-    RefundDelayed: _refund_delayed,
-    RefundReasked: _refund_reasked,
     OrderForgotten: _forgotten,
     SurplusAsked: _surplus_asked,
-    SurplusDelayed: _surplus_delayed,
     SurplusReturned: _surplus_returned,
     SurplusStuck: _surplus_stuck,
 }

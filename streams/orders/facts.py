@@ -149,18 +149,6 @@ class RefundWanted(Record, frozen=True):
     amount_fen: int
 
 
-class RefundDelayed(Record, frozen=True):
-    """A refund failed: the next number is tried after a while."""
-
-    order_no: str
-
-
-class RefundReasked(Record, frozen=True):
-    """The refund is asked for under the next number."""
-
-    order_no: str
-
-
 class OrderForgotten(Record, frozen=True):
     """The idempotency window of a finished order is over."""
 
@@ -179,12 +167,6 @@ class SurplusAsked(Record, frozen=True):
     attempt: int
     retries: int
     trace_id: str
-
-
-class SurplusDelayed(Record, frozen=True):
-    """The refund of surplus money failed: the next number is tried after a while."""
-
-    pay_no: str
 
 
 class SurplusReturned(Record, frozen=True):

@@ -45,9 +45,6 @@ class OrderLimits:
     """Tries for a hold that a paid order lost. One is enough, unless a stage is away for longer
     than a hold lives, and then again."""
 
-    refund_attempts: int = 5
-    """Refund numbers tried for one refund before a human is needed."""
-
     refunds: int = 20
     """Refunds of one order: its units are seldom more, and each is remembered."""
 

@@ -17,18 +17,17 @@ from streams.kernel.errors import StageDefect
 from streams.kernel.stage import View
 from streams.orders.commands import owned, refused
 from streams.orders.ending import cancelled, cancelling, completed
-from streams.orders.facts import RefundReasked, StepAsked
+from streams.orders.facts import StepAsked
 from streams.orders.limits import OrderLimits
 from streams.orders.reasons import OrderReason, ParkReason
 from streams.orders.refunding import refund_done, refund_rest, refund_undone
-from streams.orders.state import FINISHED, FinishedOrder, Order, OrderStatus, pay_no, refund_no
+from streams.orders.state import FINISHED, FinishedOrder, Order, OrderStatus
 
 
 class Effect(Enum):
     """What an action does; the text is drawn into docs/orders.md."""
 
     ASK = "asks again"
-    ASK_ANEW = "asks under the next refund number"
     CANCEL = "cancels"
     CANCELLED = "ends it: what is still held runs out by itself"
     COMPLETE = "completes"
@@ -67,8 +66,8 @@ OPERATIONS: Mapping[OperatorAction, Mapping[Where, Effect | OrderReason]] = {
         _P.CANCEL_UNANSWERED: _E.ASK,
         _P.CANCEL_CONTRADICTED: _E.ASK,
         _P.REFUND_UNANSWERED: _E.ASK,
-        _P.REFUND_FAILED: _E.ASK_ANEW,
-        _P.REFUND_REFUSED: _E.ASK_ANEW,
+        _P.REFUND_FAILED: _E.ASK,
+        _P.REFUND_REFUSED: _E.ASK,
     },
     OperatorAction.SKIP: {
         **_NEVER,
@@ -171,15 +170,10 @@ def _operated(message: OperateOrder, order: Order) -> OrderOperated:
     )
 
 
-def _last_number(order: Order) -> str:
-    return refund_no(pay_no(order.order_no, order.paid_attempt), order.refund_attempts)
-
-
 _SWITCHES = {Effect.PAUSE: True, Effect.RESUME: False}
 
 _EFFECTS: Mapping[Effect, Callable[[Order, str], Sequence[Record]]] = {
     Effect.ASK: lambda order, _reason: (StepAsked(order.order_no),),
-    Effect.ASK_ANEW: lambda order, _reason: (RefundReasked(order.order_no),),
     Effect.CANCEL: lambda order, reason: cancelling(
         order, order.hold_marks, CancelCause.REQUESTED, reason
     ),
@@ -187,7 +181,5 @@ _EFFECTS: Mapping[Effect, Callable[[Order, str], Sequence[Record]]] = {
     Effect.COMPLETE: lambda order, _reason: (completed(order, order.version + 1),),
     Effect.REFUND: lambda order, reason: (refund_rest(order, order.version + 1, reason),),
     Effect.REFUND_WITH_HOLDS: lambda order, reason: refund_undone(order, order.version + 1, reason),
-    Effect.REFUND_DONE: lambda order, _reason: (
-        refund_done(order, order.version + 1, _last_number(order)),
-    ),
+    Effect.REFUND_DONE: lambda order, _reason: (refund_done(order, order.version + 1),),
 }

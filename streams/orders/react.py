@@ -48,13 +48,10 @@ from streams.orders.facts import (
     OrderForgotten,
     PaymentsEnded,
     PaymentTaken,
-    RefundDelayed,
-    RefundReasked,
     RefundWanted,
     StepAsked,
     StepRetried,
     SurplusAsked,
-    SurplusDelayed,
     SurplusReturned,
     SurplusStuck,
     TimerHeld,
@@ -216,10 +213,6 @@ def _ask_amend(limits: OrderLimits, order: Order) -> Outputs:
     ]
 
 
-def _refund_reasked(_limits: OrderLimits, state: View, fact: RefundReasked) -> Outputs:
-    return _ask_refund(_live(state, fact.order_no))
-
-
 def _surplus_asked(_limits: OrderLimits, _state: View, fact: SurplusAsked) -> Outputs:
     request = RequestRefund(
         refund_no=refund_no(fact.pay_no, fact.attempt),
@@ -340,11 +333,8 @@ REACT: Mapping[type[Record], Callable[[OrderLimits, View, Any], Outputs]] = {
     StepAsked: _step_retried,
     TimerHeld: _silent,
     RefundWanted: _silent,
-    RefundDelayed: _silent,
-    RefundReasked: _refund_reasked,
     OrderForgotten: _silent,
     SurplusAsked: _surplus_asked,
-    SurplusDelayed: _silent,
     SurplusReturned: _silent,
     SurplusStuck: _silent,
 }

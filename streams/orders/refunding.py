@@ -12,8 +12,6 @@ from streams.orders import surplus
 from streams.orders.commands import owned, refused, ruled
 from streams.orders.facts import (
     HoldUndone,
-    RefundDelayed,
-    RefundReasked,
     RefundWanted,
     StepRetried,
 )
@@ -28,7 +26,6 @@ from streams.orders.state import (
     RefundPart,
     attempt_of,
     pay_no,
-    refund_attempt_of,
     refund_no,
     under_way,
 )
@@ -139,13 +136,16 @@ def refund_succeeded(
     order = _refunding_order(state, message)
     if order is None:
         return surplus.returned(state, message.pay_no)
-    attempt = refund_attempt_of(message.pay_no, message.refund_no)
-    if order.status not in _REFUND_STEPS or attempt < under_way(order).first_attempt:
+    if order.status not in _REFUND_STEPS or message.refund_no != _last_number(order):
         return ()  # a repeat
-    return (refund_done(order, order.version + 1, message.refund_no),)
+    return (refund_done(order, order.version + 1),)
 
 
-def refund_done(order: Order, version: int, number: str) -> OrderRefunded | OrderPartlyRefunded:
+def _last_number(order: Order) -> str:
+    return refund_no(pay_no(order.order_no, order.paid_attempt), order.refund_attempts)
+
+
+def refund_done(order: Order, version: int) -> OrderRefunded | OrderPartlyRefunded:
     """Return the fact that the refund under way is done; the last one leaves nothing kept."""
     part = under_way(order)
     is_last = part.amount_fen >= _kept_fen(order, order.refunds[:-1])
@@ -155,30 +155,23 @@ def refund_done(order: Order, version: int, number: str) -> OrderRefunded | Orde
         version=version,
         shop_id=order.shop_id,
         user_id=order.user_id,
-        refund_no=number,
+        refund_no=_last_number(order),
         amount_fen=part.amount_fen,
         trace_id=order.trace_id,
     )
 
 
 def refund_failed(
-    limits: OrderLimits, state: View, message: RefundFailed, _now_ms: int
+    _limits: OrderLimits, state: View, message: RefundFailed, _now_ms: int
 ) -> Sequence[Record]:
-    """Try again under the next number after a while; after the last the order is parked.
+    """Park the order: the payments stage gave up, and owes the money until its ticket is closed.
 
-    No effect for a number that is not the last one asked for.
+    No other number is asked for: both might succeed.
     """
     order = _refunding_order(state, message)
     if order is None:
         return surplus.refund_failed(state, message)
-    if order.status is not OrderStatus.REFUNDING or order.refund_failed:
-        return ()
-    if message.refund_no != refund_no(message.pay_no, order.refund_attempts):
-        return ()
-    tried = order.refund_attempts - under_way(order).first_attempt + 1
-    if tried >= limits.refund_attempts:
-        return (parked(order, ParkReason.REFUND_FAILED),)
-    return (RefundDelayed(order.order_no),)
+    return _refund_stopped(order, message.refund_no, ParkReason.REFUND_FAILED)
 
 
 def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
@@ -186,17 +179,17 @@ def refund_refused(state: View, message: PaymentRefused) -> Sequence[Record]:
     order = _refunding_order(state, message)
     if order is None:
         return surplus.refund_refused(state, message)
-    if order.status is not OrderStatus.REFUNDING:
+    return _refund_stopped(order, message.refund_no, ParkReason.REFUND_REFUSED)
+
+
+def _refund_stopped(order: Order, number: str, reason: ParkReason) -> Sequence[Record]:
+    if order.status is not OrderStatus.REFUNDING or number != _last_number(order):
         return ()
-    if message.refund_no != refund_no(message.pay_no, order.refund_attempts):
-        return ()
-    return (parked(order, ParkReason.REFUND_REFUSED),)
+    return (parked(order, reason),)
 
 
 def refund_due(limits: OrderLimits, order: Order) -> Sequence[Record]:
-    """Drive a refund on: the next number after a failure, else the same question again."""
-    if order.refund_failed:
-        return (RefundReasked(order.order_no),)
+    """Ask again while nobody answers; after the last time a human is needed."""
     if order.retries < limits.step_retries:
         return (StepRetried(order.order_no),)
     return (parked(order, ParkReason.REFUND_UNANSWERED),)
@@ -224,14 +217,14 @@ def _part(order: Order, key: str, units: tuple[SkuUnits, ...]) -> RefundPart:
     amount_fen = kept_fen
     if sum(part.qty for part in units) < sum(part.qty for part in left):
         amount_fen = min(cost_fen(lines_of(order), done, units), kept_fen)
-    return RefundPart(key, units, amount_fen, order.refund_attempts + 1)
+    return RefundPart(key, units, amount_fen)
 
 
 def _whole(order: Order) -> RefundPart:
     """Return the refund of everything, under the key of the one that was wanted, if any."""
     key = order.refunds[-1].refund_key if order.refunds else ""
     units = listed(to_refund(order, ()))
-    return RefundPart(key, units, _kept_fen(order, ()), order.refund_attempts + 1)
+    return RefundPart(key, units, _kept_fen(order, ()))
 
 
 def _kept_fen(order: Order, done: Sequence[RefundPart]) -> int:

@@ -47,7 +47,7 @@ def revived(finished: FinishedOrder, trace_id: str) -> Order:
         hold_marks="",
         due_ms=0,
         paid_attempt=finished.paid_attempt,
-        refund_attempts=finished.refund_attempts,
+        refund_attempts=len(finished.refunds),
         sold=finished.sold,
         refunds=finished.refunds,
     )

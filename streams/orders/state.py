@@ -166,12 +166,11 @@ class Parcel(Record, frozen=True):
 
 
 class RefundPart(Record, frozen=True):
-    """One refund of an order; ``first_attempt`` is the first refund number that it used."""
+    """One refund of an order."""
 
     refund_key: str
     units: tuple[SkuUnits, ...]
     amount_fen: int
-    first_attempt: int
 
 
 class Order(Record, frozen=True):
@@ -201,8 +200,7 @@ class Order(Record, frozen=True):
     channel: str = ""  # asked for at placement, then that of the open payment attempt
     attempts: int = 0  # payment attempts so far; the n-th is ``pay_no(order_no, n)``
     paid_attempt: int = 0  # the attempt that brought the money
-    refund_attempts: int = 0  # the n-th is ``refund_no(pay_no, n)``
-    refund_failed: bool = False  # the last one failed: the next number is used when due
+    refund_attempts: int = 0  # the n-th refund is ``refund_no(pay_no, n)``
     refund_wanted: bool = False  # asked for while the holds are still being confirmed
     cause: CancelCause | None = None
     reason: str = ""  # of the cancellation or the refund
@@ -236,7 +234,6 @@ class FinishedOrder(Record, frozen=True):
     fingerprint: bytes
     due_ms: int
     sold: bytes = b""
-    refund_attempts: int = 0
     refunds: tuple[RefundPart, ...] = ()
 
 
@@ -276,19 +273,13 @@ def attempt_of(order_no: str, pay_no: str) -> int:
 
 
 def refund_no(pay_no: str, attempt: int) -> str:
-    """Return the number of a payment's refund attempt (1, 2, 3 ...)."""
+    """Return the number of a payment's n-th refund (1, 2, 3 ...)."""
     return f"{pay_no}-R{attempt}"
-
-
-def refund_attempt_of(pay_no: str, refund_no: str) -> int:
-    """Return which refund attempt of the payment ``refund_no`` names; 0: none of its own."""
-    head, _, attempt = refund_no.rpartition("-R")
-    return int(attempt) if head == pay_no and attempt.isdecimal() else 0
 
 
 def under_way(order: Order) -> RefundPart:
     """Return the refund that is under way or wanted."""
-    return order.refunds[-1] if order.refunds else RefundPart("", (), order.total_fen, 1)
+    return order.refunds[-1] if order.refunds else RefundPart("", (), order.total_fen)
 
 
 def hold_index(order: Order, hold_id: str) -> int:

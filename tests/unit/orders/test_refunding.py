@@ -8,7 +8,7 @@ import pytest
 
 from schemas.order import OrderConfirmed, OrderParked, OrderRefunded, OrderRefunding, SkuUnits
 from schemas.payment import PaymentReason, RequestRefund
-from streams.orders.facts import HoldAnswered, RefundDelayed, RefundReasked, RefundWanted
+from streams.orders.facts import HoldAnswered, RefundWanted
 from streams.orders.state import FinishedOrder, HoldMark, Order, OrderStatus
 from tests.unit.orders.world import (
     BUYER,
@@ -50,13 +50,13 @@ def refunding(version: int, reason: str = "broken", skus: tuple[int, ...] = (1,)
     )
 
 
-def request(n: int = 1, reason: str = "broken") -> RequestRefund:
-    refund_no = f"{PAY_NO}-R{n}"
+def request(reason: str = "broken") -> RequestRefund:
+    refund_no = f"{PAY_NO}-R1"
     return RequestRefund(refund_no, PAY_NO, NO, SHOP, TOTAL_FEN, "CNY", reason, TRACE)
 
 
-def order_refunded(version: int, n: int = 1) -> OrderRefunded:
-    return OrderRefunded(NO, version, SHOP, BUYER, f"{PAY_NO}-R{n}", TOTAL_FEN, TRACE)
+def order_refunded(version: int) -> OrderRefunded:
+    return OrderRefunded(NO, version, SHOP, BUYER, f"{PAY_NO}-R1", TOTAL_FEN, TRACE)
 
 
 @pytest.mark.parametrize(("given", "version"), [(fulfilling, 6), (completed, 7)])
@@ -117,29 +117,15 @@ def test_a_wanted_refund_keeps_its_reason_when_a_hold_is_lost() -> None:
     ]
 
 
-def test_a_failed_refund_is_tried_under_the_next_number_after_a_while() -> None:
+def test_a_refund_that_payments_gave_up_parks_the_order_once() -> None:
     world = fulfilling()
     world.tell(refund())
-
-    assert world.tell(refund_failed()) == [RefundDelayed(NO)]
-    assert world.outputs == []
-    assert world.tell(refund_failed()) == []
-    assert world.wait(LIMITS.step_timeout_ms) == [RefundReasked(NO)]
-    assert world.public() == []
-    assert world.asked() == [request(2)]
-    assert world.tell(refund_failed(f"{PAY_NO}-R1")) == []
-    assert world.tell(refunded(f"{PAY_NO}-R2")) == [order_refunded(7, 2)]
-
-
-def test_after_the_last_number_a_human_is_needed() -> None:
-    world = fulfilling()
-    world.tell(refund())
-    for n in range(1, LIMITS.refund_attempts):
-        world.tell(refund_failed(f"{PAY_NO}-R{n}"))
-        world.wait(LIMITS.step_timeout_cap_ms)
 
     parked = OrderParked(NO, 7, SHOP, BUYER, "REFUNDING", "REFUND_FAILED", TRACE)
-    assert world.tell(refund_failed(f"{PAY_NO}-R{LIMITS.refund_attempts}")) == [parked]
+    assert world.tell(refund_failed()) == [parked]
+    assert world.tell(refund_failed()) == []
+    assert world.wait(LIMITS.step_budget_ms) == []
+    assert world.tell(refunded()) == [order_refunded(8)]
 
 
 def test_a_refund_that_payments_refuses_parks_the_order_once() -> None:

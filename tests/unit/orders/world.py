@@ -360,15 +360,7 @@ WORLDS: dict[OrderStatus | ParkReason, Callable[[], World]] = {
         created(), cancel(), end_refused("CancelHold", reason=StockReason.ALREADY_CONFIRMED)
     ),
     ParkReason.REFUND_UNANSWERED: lambda: later(refund_parked(), LIMITS.step_budget_ms),
-    ParkReason.REFUND_FAILED: lambda: after(
-        World(OrderLimits(refund_attempts=1)),
-        place(channel="wechat"),
-        held(),
-        succeeded(),
-        deducted(),
-        refund(),
-        refund_failed(),
-    ),
+    ParkReason.REFUND_FAILED: lambda: refund_parked(refund_failed()),
     ParkReason.REFUND_REFUSED: lambda: refund_parked(
         payment_refused(PaymentReason.NOTHING_TO_REFUND, f"{PAY_NO}-R1")
     ),
