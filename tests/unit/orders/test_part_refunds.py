@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -142,6 +142,7 @@ def test_units_of_one_sku_are_given_back_in_the_order_of_its_lines() -> None:
     assert amounts(world, refunded(), refund((1, 1), key="b")) == [150]
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(
         st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(0, 2_000)),
