@@ -22,6 +22,7 @@ from topologies.cli import (
     replay,
     schemas,
     stack,
+    tickets,
     topics,
     worker,
 )
@@ -38,6 +39,7 @@ COMMANDS = (
     replay,
     explain,
     orders,
+    tickets,
     dlq,
     chaos,
     bench,
