@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from schemas.inventory import HoldTerms, Shortage
+from schemas.inventory import HoldTerms
 from schemas.order import (
     AmendOrder,
     AmendOrderIntent,
@@ -200,9 +200,6 @@ def _check_cart(intent: PlaceOrderIntent, problems: list[Problem]) -> None:
 
 
 def _check_terms(terms: HoldTerms, field: str, problems: list[Problem]) -> None:
-    if terms.shortage is Shortage.PARTIAL:
-        detail = f"{Shortage.PARTIAL} is not offered to orders: send {Shortage.REJECT} or another"
-        problems.append(Problem(ProblemCode.BAD_TERMS, f"{field}.shortage", detail))
     if len(terms.warehouses) > MAX_WAREHOUSES:
         detail = f"{len(terms.warehouses)} warehouses; send at most {MAX_WAREHOUSES}"
         problems.append(Problem(ProblemCode.BAD_TERMS, f"{field}.warehouses", detail))

@@ -24,14 +24,14 @@ class Pick(NamedTuple):
         return sum(units for _, units in self.parts)
 
 
-def first_that_serves(stocks: Sequence[Stock], qty: int) -> Pick:
-    """Take all of ``qty`` from the first stock that has it; no part when none has."""
+def first_that_serves(stocks: Sequence[Stock], qty: int) -> tuple[Stock | None, tuple[Stock, ...]]:
+    """Return the first stock that has all of ``qty`` (None: none has), and those before it."""
     passed_over: tuple[Stock, ...] = ()
     for stock in stocks:
         if stock.on_hand - stock.held >= qty:
-            return Pick(((stock, qty),), passed_over)
+            return stock, passed_over
         passed_over += (stock,)
-    return Pick((), passed_over)
+    return None, passed_over
 
 
 def spread(stocks: Sequence[Stock], qty: int) -> Pick:
@@ -58,11 +58,11 @@ def allocate(stocks: Sequence[Stock], qty: int, allocation: Allocation, *, partl
     served so is not picked; ``partly``: it is picked from wherever there is some, in turn.
     """
     if allocation is not Allocation.NEAREST:
-        pick = first_that_serves(stocks, qty)
-        if pick.parts:
-            return pick
+        stock, passed_over = first_that_serves(stocks, qty)
+        if stock is not None:
+            return Pick(((stock, qty),), passed_over)
         if allocation is Allocation.SINGLE_FIRST and not partly:
-            return pick
+            return Pick((), passed_over)
     if allocation is Allocation.SPLIT:
         stocks = sorted(stocks, key=lambda stock: -stock.available)
     return spread(stocks, qty)

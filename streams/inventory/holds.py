@@ -59,8 +59,9 @@ def try_(state: View, message: TryHold, now_ms: int) -> Facts:
             if message.terms is not None or sku.buyer_limit:
                 return planned.try_(state, message, sku, now_ms)
             stocks = stocks_of(state, sku)
-            parts, passed_over = first_that_serves(stocks, message.qty)
-            stock = parts[0][0] if parts else most(stocks)
+            stock, passed_over = first_that_serves(stocks, message.qty)
+            if stock is None:
+                stock = most(stocks)
     outcome = try_hold(
         hold,
         stock,

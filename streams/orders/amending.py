@@ -32,7 +32,7 @@ from streams.orders.facts import (
 from streams.orders.limits import OrderLimits
 from streams.orders.placing import check_holds, payment_opened
 from streams.orders.reasons import AMENDED, TIMEOUT, OrderReason
-from streams.orders.state import Amendment, HoldMark, Order, attempt_of, pay_no, with_mark
+from streams.orders.state import Amendment, HoldMark, Order, attempt_of, pay_no, whole, with_mark
 
 _ASKED, _HELD, _REFUSED = HoldMark.ASKED, HoldMark.HELD, HoldMark.REFUSED
 
@@ -168,7 +168,8 @@ def _planned(order: Order, message: AmendOrder) -> Amendment:
                 kept.add(hold.hold_id)
                 missing -= hold.amount
         if missing:
-            extra.append(replace(wanted, hold_id=f"{wanted.hold_id}/{nth}", amount=missing))
+            name, terms = f"{wanted.hold_id}/{nth}", whole(wanted.terms)
+            extra.append(replace(wanted, hold_id=name, amount=missing, terms=terms))
     return Amendment(
         amend_key=message.amend_key,
         fingerprint=message.fingerprint,

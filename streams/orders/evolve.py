@@ -79,7 +79,7 @@ def _placed(limits: OrderLimits, state: State, fact: OrderPlaced, now_ms: int) -
             hold_marks=_ASKED * len(fact.holds),
             due_ms=now_ms + limits.step_timeout_ms,
             channel=fact.pay_channel or "",
-            sold=packed(fact.lines),
+            sold=packed(fact.lines, fact.holds),
         ),
     )
 

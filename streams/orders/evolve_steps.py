@@ -20,6 +20,7 @@ from streams.orders.facts import (
     HoldDenied,
     HoldReasked,
     HoldRegained,
+    HoldShortened,
     HoldsReturned,
     HoldUndone,
     OrderForgotten,
@@ -43,6 +44,7 @@ from streams.orders.state import (
     OrderStatus,
     RefundPart,
     SurplusRefund,
+    with_amount,
     with_mark,
 )
 
@@ -89,6 +91,12 @@ def _step_retried(limits: OrderLimits, state: State, fact: StepRetried, now_ms: 
     if order.amendment is not None:
         due_ms = min(due_ms, order.amendment.expires_at_ms)
     state.put(fact.order_no, replace(order, retries=retries, due_ms=due_ms))
+
+
+def _hold_shortened(_limits: OrderLimits, state: State, fact: HoldShortened, _now_ms: int) -> None:
+    order = present(state, Order, fact.order_no)
+    holds = with_amount(order.holds, fact.index, fact.amount)
+    state.put(fact.order_no, replace(order, holds=holds))
 
 
 def _hold_undone(_limits: OrderLimits, state: State, fact: HoldUndone, _now_ms: int) -> None:
@@ -213,6 +221,7 @@ def no_change(limits: OrderLimits, state: State, fact: Record, now_ms: int) -> N
 
 STEPS: Mapping[type[Record], Callable[[OrderLimits, State, Any, int], None]] = {
     HoldAnswered: _hold_answered,
+    HoldShortened: _hold_shortened,
     HoldDenied: _hold_denied,
     HoldsReturned: no_change,
     HoldUndone: _hold_undone,

@@ -18,6 +18,14 @@ class HoldAnswered(Record, frozen=True):
     mark: HoldMark
 
 
+class HoldShortened(Record, frozen=True):
+    """The hold at ``index`` got only ``amount``: there is no more, and its terms allow for less."""
+
+    order_no: str
+    index: int
+    amount: int
+
+
 class HoldDenied(Record, frozen=True):
     """The hold at ``index`` was refused; other answers are still awaited."""
 

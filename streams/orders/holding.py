@@ -56,7 +56,7 @@ def stock_held(limits: OrderLimits, state: View, message: Granted, now_ms: int) 
     if order is not None and mark == _ASKED:
         if order.status is not OrderStatus.RESERVING:
             return reholding.hold_regained(order, index)
-        return hold_granted(limits, order, index, now_ms)
+        return hold_granted(limits, order, index, _amount(message), now_ms)
     if order is not None and index < 0:
         index, mark = amending.added(order, message.hold_id)
         if mark == _ASKED:
@@ -159,6 +159,13 @@ def hold_extended(
 ) -> Sequence[Record]:
     """No effect: the orders stage extends no holds, an operator may."""
     return ()
+
+
+def _amount(message: Granted) -> int:
+    """Return how much the whole hold has, in all warehouses and promised."""
+    if isinstance(message, StockBackordered):
+        return message.asked
+    return message.qty if message.allocated is None else message.allocated.qty
 
 
 def _find(state: View, message: HoldReply) -> tuple[Order | None, int, str]:

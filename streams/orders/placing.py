@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from schemas.order import (
     HoldRef,
+    OrderAmended,
     OrderCreated,
     OrderPaymentOpened,
     OrderPlaced,
@@ -18,17 +21,20 @@ from schemas.record import Record
 from streams.kernel.errors import InvalidMessage
 from streams.kernel.stage import View
 from streams.orders.commands import find, refused
-from streams.orders.facts import HoldAnswered, HoldDenied, HoldsReturned
+from streams.orders.facts import HoldAnswered, HoldDenied, HoldShortened, HoldsReturned
 from streams.orders.limits import OrderLimits
-from streams.orders.reasons import TIMEOUT, OrderReason
+from streams.orders.reasons import PARTLY_HELD, TIMEOUT, OrderReason
+from streams.orders.sold import lines_of
 from streams.orders.state import (
     FinishedOrder,
     HoldMark,
     Order,
     marked,
     pay_no,
+    with_amount,
     with_mark,
 )
+from streams.orders.units import Count, count, cut_to
 
 STOCK = "stock"
 _FINGERPRINT = re.compile("[0-9a-f]{16}").fullmatch  # 8 bytes are kept of a finished order's
@@ -78,14 +84,31 @@ def place_order(
     )
 
 
-def hold_granted(limits: OrderLimits, order: Order, index: int, now_ms: int) -> Sequence[Record]:
-    """Take in that the asked hold at ``index`` is held; the last answer decides the order."""
+def hold_granted(
+    limits: OrderLimits, order: Order, index: int, amount: int, now_ms: int
+) -> Sequence[Record]:
+    """Take in that ``amount`` of the asked hold at ``index`` is held.
+
+    The last answer decides the order. One that got less than it asked for is created as it was
+    placed and at once amended to what it has, before the buyer can pay.
+    """
+    shortened: tuple[Record, ...] = ()
+    if amount != order.holds[index].amount:
+        shortened = (HoldShortened(order.order_no, index, amount),)
+        order = replace(order, holds=with_amount(order.holds, index, amount))
     marks = with_mark(order.hold_marks, index, _HELD)
     if _ASKED in marks:
-        return (HoldAnswered(order.order_no, index, _HELD),)
+        return (*shortened, HoldAnswered(order.order_no, index, _HELD))
     if order.refusals:
-        return rejected(order, marks, order.refusals)
-    return _created(limits, order, now_ms)
+        return (*shortened, *rejected(order, marks, order.refusals))
+    created = _created(limits, order, now_ms)
+    if any(hold.terms is not None for hold in order.holds):
+        held = _held(order)
+        if held != count(lines_of(order)):
+            return (*shortened, created, *_cut(order, created, held))
+    if not order.channel:
+        return (created,)
+    return (created, payment_opened(order, created.version + 1, order.channel))
 
 
 def hold_denied(order: Order, index: int, reason: str, available: int) -> Sequence[Record]:
@@ -143,11 +166,10 @@ def payment_opened(order: Order, version: int, channel: str) -> OrderPaymentOpen
     )
 
 
-def _created(limits: OrderLimits, order: Order, now_ms: int) -> Sequence[Record]:
-    version = order.version + 1
-    created = OrderCreated(
+def _created(limits: OrderLimits, order: Order, now_ms: int) -> OrderCreated:
+    return OrderCreated(
         order_no=order.order_no,
-        version=version,
+        version=order.version + 1,
         shop_id=order.shop_id,
         user_id=order.user_id,
         currency=order.currency,
@@ -155,9 +177,38 @@ def _created(limits: OrderLimits, order: Order, now_ms: int) -> Sequence[Record]
         expires_at_ms=now_ms + limits.payment_window_ms,
         trace_id=order.trace_id,
     )
+
+
+def _held(order: Order) -> Count:
+    held: Count = {}
+    for hold in order.holds:
+        sku_id = int(hold.resource_id)
+        held[sku_id] = held.get(sku_id, 0) + hold.amount
+    return held
+
+
+def _cut(order: Order, created: OrderCreated, held: Count) -> Sequence[Record]:
+    """Return the change of the order to what is held, and the payment of its new total."""
+    lines = cut_to(lines_of(order), held)
+    version, total_fen = created.version + 1, sum(line.payable_fen for line in lines)
+    amended = OrderAmended(
+        order_no=order.order_no,
+        version=version,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        amend_key=PARTLY_HELD,
+        currency=order.currency,
+        lines=lines,
+        rules=(),
+        holds=order.holds,
+        total_fen=total_fen,
+        expires_at_ms=created.expires_at_ms,
+        trace_id=order.trace_id,
+    )
     if not order.channel:
-        return (created,)
-    return (created, payment_opened(order, version + 1, order.channel))
+        return (amended,)
+    cut = replace(order, total_fen=total_fen)
+    return (amended, payment_opened(cut, version + 1, order.channel))
 
 
 def _fingerprint(order: Order | FinishedOrder) -> str:

@@ -64,5 +64,8 @@ REFUNDED = "REFUNDED"
 SURPLUS = "SURPLUS"
 """Reason of the refund of money that no order needs."""
 
+PARTLY_HELD = "PARTLY_HELD"
+"""Amend key of the change to what could be held of an order whose terms allow for less."""
+
 AMENDED = "AMENDED"
 """Reason of giving back what an amended order needs no more, and of closing its old payment."""

@@ -16,7 +16,7 @@ from streams.orders.facts import HoldAnswered, HoldReasked, HoldRegained
 from streams.orders.limits import OrderLimits
 from streams.orders.reasons import HOLD_LOST
 from streams.orders.refunding import refund_undone, wants_it_all
-from streams.orders.state import HoldMark, Order
+from streams.orders.state import HoldMark, Order, whole
 
 _TRY = "~"  # between the id of a hold and the number of the try for it, 1, 2, 3 ...
 
@@ -28,7 +28,8 @@ def hold_lost(limits: OrderLimits, order: Order, index: int) -> Sequence[Record]
     nth = int(tries or 0) + 1
     if nth > limits.rehold_attempts or wants_it_all(order):
         return given_up(order, index)
-    return (HoldReasked(order.order_no, index, replace(hold, hold_id=f"{name}{_TRY}{nth}")),)
+    anew = replace(hold, hold_id=f"{name}{_TRY}{nth}", terms=whole(hold.terms))
+    return (HoldReasked(order.order_no, index, anew),)
 
 
 def hold_regained(order: Order, index: int) -> Sequence[Record]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from msgspec.structs import replace
+
+from schemas.inventory import HoldTerms, Shortage
 from schemas.order import (
     AppliedRule,
     CancelCause,
@@ -293,6 +296,18 @@ def hold_index(order: Order, hold_id: str) -> int:
 def with_mark(marks: str, index: int, mark: str) -> str:
     """Return ``marks`` with that of the hold at ``index`` replaced."""
     return marks[:index] + mark + marks[index + 1 :]
+
+
+def with_amount(holds: tuple[HoldRef, ...], index: int, amount: int) -> tuple[HoldRef, ...]:
+    """Return ``holds`` with the amount of the one at ``index`` replaced."""
+    return (*holds[:index], replace(holds[index], amount=amount), *holds[index + 1 :])
+
+
+def whole(terms: HoldTerms | None) -> HoldTerms | None:
+    """Return ``terms`` on which a part does not do: the price of the units is fixed."""
+    if terms is None or terms.shortage is not Shortage.PARTIAL:
+        return terms
+    return replace(terms, shortage=Shortage.REJECT)
 
 
 def marked(order: Order, marks: str, wanted: str) -> tuple[HoldRef, ...]:

@@ -81,5 +81,21 @@ def _first_fen(lines: Sequence[PricedLine], sku_id: int, qty: int) -> int:
     return total_fen
 
 
+def cut_to(lines: Sequence[PricedLine], held: Count) -> tuple[PricedLine, ...]:
+    """Return the lines of an order that got no more than ``held``, at what those units cost.
+
+    The units of a sku are taken in the order of the lines; a line that gets none is left out.
+    """
+    left, cut = dict(held), []
+    for line in lines:
+        qty = min(line.qty, left.get(line.sku_id, 0))
+        left[line.sku_id] = left.get(line.sku_id, 0) - qty
+        if qty:
+            payable_fen = _first_fen((line,), line.sku_id, qty)
+            discount_fen = qty * line.unit_price_fen - payable_fen
+            cut.append(PricedLine(line.sku_id, qty, line.unit_price_fen, discount_fen, payable_fen))
+    return tuple(cut)
+
+
 def _less(total: Count, gone: Count) -> Count:
     return {sku_id: max(0, qty - gone.get(sku_id, 0)) for sku_id, qty in total.items()}

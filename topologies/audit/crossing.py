@@ -43,8 +43,9 @@ def judge_at_rest(
         _holds_at_rest(order_no, order, stock.by_order.get(order_no, ()), findings)
         kept_fen = _kept_fen(order_no, payments, owed)
         _money_at_rest(order_no, order, payments.orders.get(order_no), kept_fen, findings)
-    for sku_id in units.keys() | stock.sold.keys() | stock.owed.keys():
-        sold = stock.sold[sku_id] + stock.owed[sku_id]
+    units_owed = stock.owed
+    for sku_id in units.keys() | stock.sold.keys() | units_owed.keys():
+        sold = stock.sold[sku_id] + units_owed[sku_id]
         if units[sku_id] != sold:
             findings.broken(
                 Law.SOLD_UNITS,

@@ -332,8 +332,3 @@ def test_another_hold_on_other_terms_is_another_body() -> None:
         )
     }
     assert len(found) == 4
-
-
-def test_a_part_of_a_line_is_not_sold() -> None:
-    partial = replace(NEAR, shortage=Shortage.PARTIAL)
-    assert problems(on_terms(None, partial, None)) == [("BAD_TERMS", "lines[1].terms.shortage")]

@@ -9,7 +9,17 @@ import pytest
 
 from schemas import topics
 from schemas.codec import local_codec
-from schemas.inventory import ExtendHold, Restock, StockHeld, StockReturned, TryHold
+from schemas.inventory import (
+    Allocation,
+    ExtendHold,
+    HoldTerms,
+    Restock,
+    SetStockRules,
+    Shortage,
+    StockHeld,
+    StockReturned,
+    TryHold,
+)
 from schemas.order import HoldRef, OrderConfirmed, OrderRefunded, PlaceOrder, PricedLine
 from schemas.payment import GatewayReport, GatewayStatus
 from schemas.record import Record
@@ -47,7 +57,7 @@ class Shop:
     def send(self, topic: Topic, key: str, message: Record) -> None:
         self.orders.send(topic.name, key, message)
 
-    def gateway(self, pay_no: str, refund_no: str = "") -> None:
+    def gateway(self, pay_no: str, refund_no: str = "", amount_fen: int = 600) -> None:
         report = GatewayReport(
             order_no=NO,
             pay_no=pay_no,
@@ -55,7 +65,7 @@ class Shop:
             gateway="sim",
             gateway_txn_no=f"T{pay_no}{refund_no}",
             status=GatewayStatus.SUCCEEDED,
-            amount_fen=600,
+            amount_fen=amount_fen,
             currency="CNY",
             occurred_at_ms=self.log.clock_ms,
             trace_id=TRACE,
@@ -122,6 +132,53 @@ def test_when_they_are_gone_the_money_goes_back_and_the_sold_siblings_return_to_
     assert len(shop.facts(OrderRefunded)) == 1
     broken = [(v.law, v.key) for v in shop.audit().violations]
     assert broken == [("hold-of-order", "other")]  # it was nobody's order
+
+
+def shop_of_one_unit(shortage: Shortage) -> Shop:
+    """Three units at 100 fen were ordered; there is one, and two may be promised."""
+    shop = Shop()
+    shop.send(topics.INVENTORY_COMMANDS, "1", Restock("d", SHOP, 1, "east", 1, TRACE))
+    rules = SetStockRules("r", SHOP, 1, 0, 2, "ada", TRACE)
+    shop.send(topics.INVENTORY_COMMANDS, "1", rules)
+    terms = HoldTerms(Allocation.NEAREST, shortage)
+    lines, holds = (
+        (PricedLine(1, 3, 100, 0, 300),),
+        (HoldRef(f"{NO}/1", "stock", "1", 3, terms),),
+    )
+    now_ms, body = shop.log.clock_ms, "00112233aabbccdd"
+    order = PlaceOrder(
+        NO, SHOP, BUYER, "CNY", lines, (), holds, 300, now_ms, body, "standard", "sim", TRACE
+    )
+    shop.send(topics.ORDER_COMMANDS, NO, order)
+    shop.run()
+    return shop
+
+
+def test_an_order_on_partial_terms_is_sold_what_there_is_at_its_price() -> None:
+    shop = shop_of_one_unit(Shortage.PARTIAL)
+    shop.gateway(PAY_NO, amount_fen=100)
+    shop.run()
+
+    assert len(shop.facts(OrderConfirmed)) == 1
+    verdict = shop.audit()
+    assert verdict.violations == ()
+    assert (verdict.counters["units_sold"], verdict.counters["kept_fen"]) == (1, 100)
+
+
+def test_an_order_of_promised_units_is_sold_them_before_and_served_when_they_come() -> None:
+    shop = shop_of_one_unit(Shortage.BACKORDER)
+    shop.gateway(PAY_NO, amount_fen=300)
+    shop.run()
+
+    assert len(shop.facts(OrderConfirmed)) == 1
+    verdict = shop.audit()
+    assert verdict.violations == ()
+    assert (verdict.counters["units_sold"], verdict.counters["kept_fen"]) == (1, 300)
+    shop.send(topics.INVENTORY_COMMANDS, "1", Restock("e", SHOP, 1, "west", 5, TRACE))
+    shop.run()
+    verdict = shop.audit()
+    assert verdict.violations == ()
+    assert verdict.counters["units_sold"] == 3
 
 
 @pytest.mark.parametrize("crashing", ["orders", "stock"])

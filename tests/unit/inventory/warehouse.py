@@ -137,8 +137,15 @@ def cancel(hold_id: str = "h1", order_no: str = "o1", sku_id: int = SKU) -> Canc
     return CancelHold(hold_id, order_no, SHOP, sku_id, "changed my mind", TRACE)
 
 
-def extend(ttl_ms: int, hold_id: str = "h1", order_no: str = "o1", sku_id: int = SKU) -> ExtendHold:
-    return ExtendHold(hold_id, order_no, SHOP, sku_id, ttl_ms, TRACE)
+def extend(
+    ttl_ms: int,
+    hold_id: str = "h1",
+    order_no: str = "o1",
+    sku_id: int = SKU,
+    shop_id: int = SHOP,
+    operator: str = "",
+) -> ExtendHold:
+    return ExtendHold(hold_id, order_no, shop_id, sku_id, ttl_ms, TRACE, operator)
 
 
 def give_back(

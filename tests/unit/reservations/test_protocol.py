@@ -22,6 +22,7 @@ from streams.reservations.protocol import (
     confirm_hold,
     expire_hold,
     extend_hold,
+    set_capacity,
     try_hold,
 )
 from streams.reservations.records import RETENTION_MS, Hold, Resource, ended, prolonged
@@ -337,3 +338,20 @@ def test_a_resource_begins_with_its_first_capacity() -> None:
 @pytest.mark.parametrize("delta", [0, AMOUNT_MAX - 99, -AMOUNT_MAX - 1])
 def test_a_change_of_nothing_or_beyond_all_bounds_is_refused(delta: int) -> None:
     assert change_capacity(BUDGET, delta) == Refused(Reason.INVALID_AMOUNT)
+
+
+@pytest.mark.parametrize("on_hand", [3, 7, 10, 12])
+def test_a_count_replaces_the_capacity_whatever_it_was(on_hand: int) -> None:
+    counted = set_capacity(Resource(version=4, on_hand=10, held=3), on_hand)
+    assert counted == Changed(5, on_hand, 3, on_hand - 10, 0)
+
+
+def test_a_count_below_what_is_held_is_refused_and_says_what_could_go() -> None:
+    resource = Resource(version=4, on_hand=10, held=3)
+    assert set_capacity(resource, 2) == Refused(Reason.BELOW_HELD, 7)
+
+
+@pytest.mark.parametrize("on_hand", [-1, AMOUNT_MAX + 1])
+def test_a_count_beyond_all_bounds_is_refused(on_hand: int) -> None:
+    resource = Resource(version=4, on_hand=10, held=3)
+    assert set_capacity(resource, on_hand) == Refused(Reason.INVALID_AMOUNT)
