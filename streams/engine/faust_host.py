@@ -44,6 +44,7 @@ _DRAIN_TIMEOUT_S = 60.0
 _RETRY_FIRST_S, _RETRY_CAP_S = 0.2, 5.0
 _SEEK_TIMEOUT_S = 30.0
 _MINUTE_S = 60.0
+_BUFFERED_BATCHES = 2
 
 _COUNTS = ("applied", "skipped", "dropped", "invalid")
 
@@ -143,7 +144,8 @@ class FaustHost:
             topic_allow_declare=False,
             topic_disable_leader=True,
             stream_wait_empty=False,
-            stream_buffer_maxsize=16,
+            # While the folds are busy the next records wait in the log, and come as one batch.
+            stream_buffer_maxsize=_BUFFERED_BATCHES,
             # Faust's own commits are switched off; this keeps its timer from waking for nothing.
             broker_commit_interval=3600,
             broker_session_timeout=settings.session_timeout_s,
