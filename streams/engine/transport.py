@@ -23,8 +23,8 @@ from faust.types.tuples import ConsumerMessage
 
 _FETCH_WAIT_MS = 10
 
-# A delivery costs Faust and aiokafka about as much as applying five records: they may gather so long
-# between two fetches. Under load a cycle takes longer by itself, and nobody waits.
+# A delivery costs Faust and aiokafka about as much as applying five records: those may gather for
+# this long between two fetches. Under load a cycle takes longer by itself, and nobody waits.
 _CYCLE_S = 0.010
 
 

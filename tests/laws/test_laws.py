@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from schemas.codec import Codec
 from schemas.record import Record
-from streams.engine import memory
+from schemas.stream import Progress
+from streams.engine import changelog, memory
+from streams.engine.changelog import Change, Entry
 from streams.engine.rocksdb_store import RocksDBStores
-from streams.engine.store import PartitionState
 from streams.kernel.stage import Stage, View
 from tests.laws.disturbed import CrashingWorld, UnrulyWorld
 from tests.laws.history import from_dice, from_seed, parse
@@ -100,8 +102,12 @@ def test_a_stage_that_takes_repeats_for_new_is_found(monkeypatch: pytest.MonkeyP
 
 
 def test_a_checkpoint_that_forgets_a_change_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = PartitionState.take_changes
-    monkeypatch.setattr(PartitionState, "take_changes", lambda state: whole(state)[:-1])
+    whole = changelog.encode
+
+    def forgetful(codec: Codec, changes: list[Change], progress: Progress) -> list[Entry]:
+        return whole(codec, changes[:-1], progress)
+
+    monkeypatch.setattr(changelog, "encode", forgetful)
     assert found_by_some_history()
 
 

@@ -48,7 +48,7 @@ def explain(
     Each line says when, how long after the line before, who, and what; `← 3` that line 3 led to it
     where that is not the line above. Times are UTC.
 
-    Examples: orderstream explain C8Q1ET4KW8P0J0HP; orderstream explain --last-unit 1001 --last 5
+    Example: orderstream explain C8Q1ET4KW8P0J0HP (an order); orderstream explain --last-unit 1001
 
     Exit codes: 0 told; 1 nothing is known of the order or the sku; 2 wrong usage; 3 no broker or
     registry.
