@@ -19,7 +19,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.payment import (
@@ -29,6 +29,7 @@ from schemas.payment import (
     PaymentRequested,
     PaymentSucceeded,
     PaymentSurplus,
+    PaymentTicketOpened,
     RefundQueried,
     RefundRequested,
     RefundSucceeded,
@@ -37,6 +38,7 @@ from schemas.payment import (
 from schemas.record import Record
 from streams.kernel.stage import Output
 from streams.payments.machine import PayState
+from streams.payments.state import ASK_AGAIN_MS, MAX_TRIES, ask_again_ms
 from tests.unit.payments.desk import (
     FEN,
     SUCCEEDED,
@@ -52,11 +54,16 @@ from tests.unit.payments.desk import (
     says,
     succeeded,
     surplus,
+    ticket,
 )
 from topologies.gateway import Faults, SimulatedGateway
 
 R1 = "O1-1-R1"
-HOUR_MS = 3_600_000
+TICK_MS = 1_000
+ALL_WAITS_MS = sum(ask_again_ms(tries) for tries in range(1, MAX_TRIES + 1))  # a bit over an hour
+# A payment is asked about until the last wait is over, and then the refund of its money; a failure
+# starts the wait again and comes after 9 s of slowness, 5 s of being lost and two ticks.
+ALL_ENDED_MS = 2 * (ASK_AGAIN_MS + ALL_WAITS_MS + MAX_TRIES * (9_000 + 5_000 + 2 * TICK_MS))
 
 
 class Till:
@@ -75,15 +82,23 @@ class Till:
             self._call()
 
     def pass_time(self, ms: int) -> None:
-        """Let time pass second by second, as ticks do."""
-        for _ in range(ms // 1_000):
-            self.desk.pass_time(1_000)
+        """Let time pass, from one moment at which something happens to the next."""
+        until_ms = self.desk.now_ms + ms
+        while self.desk.now_ms < until_ms:
+            self.desk.pass_time(self._next_ms(until_ms) - self.desk.now_ms)
             self._call()
             due = [report for at_ms, report in self._on_their_way if at_ms <= self.desk.now_ms]
             self._on_their_way = [o for o in self._on_their_way if o[0] > self.desk.now_ms]
             due += [report for report in due if self.luck.random() < 0.3]
             self.luck.shuffle(due)
             self.take(*due)
+
+    def _next_ms(self, until_ms: int) -> int:
+        """Return when the next message arrives or timer fires; ticks are a second apart."""
+        moments = [until_ms, *(at_ms for at_ms, _ in self._on_their_way)]
+        if due_ms := self.desk.known().due_ms:
+            moments.append(due_ms)
+        return min(max(min(moments), self.desk.now_ms + TICK_MS), until_ms)
 
     def of(self, kind: type[Record]) -> list[Any]:
         return [fact for fact in self.desk.public() if isinstance(fact, kind)]
@@ -123,6 +138,12 @@ _FAULTS = st.builds(
 
 
 @settings(max_examples=40)
+@example(  # the twelfth try to refund O1-3-S1 is silent: its ticket comes after more than an hour
+    faults=Faults(unknown=0.3, refund_failed=0.5, silent=0.7),
+    seed=133,
+    ends_s=None,
+    channels=["sim", "sim-twice", "sim-late"],
+)
 @given(
     faults=_FAULTS,
     seed=st.integers(0, 1_000),
@@ -140,7 +161,7 @@ def test_of_all_the_money_that_came_one_payment_is_kept_and_the_rest_goes_back_b
     if ends_s is not None:
         till.pass_time(ends_s * 1_000)
         till.take(close())
-    till.pass_time(HOUR_MS)
+    till.pass_time(ALL_ENDED_MS)
 
     kept, more = till.of(PaymentSucceeded), till.of(PaymentSurplus)
     returned = till.of(RefundSucceeded)
@@ -158,6 +179,17 @@ def test_of_all_the_money_that_came_one_payment_is_kept_and_the_rest_goes_back_b
     assert all(ticket.reason == TicketReason.REFUND_UNPAID for ticket in stuck)
     assert sorted(f.pay_no for f in (*returned, *stuck)) == sorted(f.pay_no for f in more)
     assert till.desk.known().refundable_fen() == FEN * len(kept)
+
+
+def test_a_refund_that_is_never_heard_of_has_a_ticket_when_the_last_wait_is_over() -> None:
+    till = Till(Faults(), seed=0)
+    others = "wechat"  # a channel that the simulated gateway leaves alone
+    till.take(pay(channel=others), says(SUCCEEDED), refund())
+    till.pass_time(ALL_WAITS_MS - 1)
+    assert till.of(PaymentTicketOpened) == []
+    till.pass_time(1)
+    last_version = 3 + (MAX_TRIES - 1) + 1  # requested, paid, refund requested; asked; the ticket
+    assert till.of(PaymentTicketOpened) == [ticket(last_version, TicketReason.REFUND_UNPAID, R1)]
 
 
 # --- two successes for one order: the later is refunded by itself --------------------------------
@@ -267,7 +299,7 @@ def test_partial_refunds_are_idempotent_by_number_and_never_more_than_was_kept(
         if part_fen <= left_fen:
             accepted[ask.refund_no] = part_fen
             left_fen -= part_fen
-    till.pass_time(HOUR_MS)
+    till.pass_time(ALL_ENDED_MS)
 
     returned = {fact.refund_no: fact.amount_fen for fact in till.of(RefundSucceeded)}
     assert returned == accepted
