@@ -48,7 +48,7 @@ class ParkReason(StrEnum):
     CANCEL_UNANSWERED = "CANCEL_UNANSWERED"
     CANCEL_CONTRADICTED = "CANCEL_CONTRADICTED"  # a hold of an unpaid order is sold
     REFUND_UNANSWERED = "REFUND_UNANSWERED"
-    REFUND_FAILED = "REFUND_FAILED"  # under every number it was tried with
+    REFUND_FAILED = "REFUND_FAILED"  # after every try; payments have a ticket open
     REFUND_REFUSED = "REFUND_REFUSED"  # the payments stage will not
 
 
