@@ -11,6 +11,10 @@ _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 20.0  # the last checkpoint drains the producer first
 
 
+WORKER_ENVIRONMENT = {"ORDERSTREAM_SESSION_TIMEOUT_S": "4"}
+"""For workers on the embedded broker: it allows sessions shorter than Kafka's own least, 6 s."""
+
+
 def command(*arguments: str) -> tuple[str, ...]:
     """Return how to run a command of this system with this interpreter."""
     return (sys.executable, "-m", "topologies.cli", *arguments)
@@ -29,7 +33,7 @@ def worker(number: int, env: Mapping[str, str] | None = None) -> Service:
     return Service(
         name=f"worker-{number}",
         argv=command("worker"),
-        env=dict(env or {}),
+        env={**WORKER_ENVIRONMENT, **(env or {})},
         ready=LogLine('"event": "assigned"'),
         after=("topics", "schemas"),
         ready_timeout_s=_START_LIMIT_S,

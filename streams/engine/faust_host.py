@@ -64,7 +64,7 @@ class HostSettings:
     session_timeout_s: float = 6.0  # how long a killed worker's partitions stand still
     heartbeat_interval_s: float = 2.0
     max_batch_records: int = 2000
-    linger_ms: float = 5.0
+    linger_ms: float = 10.0
     takeover_threads: int = 16
     instance_id: str | None = None  # static membership: a quick restart causes no rebalance
 

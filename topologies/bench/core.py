@@ -27,6 +27,7 @@ from topologies.settings import PipelineSettings
 _SKUS, _UNITS = 10_000, 1_000_000
 _WINDOWS = (2_000, 4_000)
 _WARMUP_SHARE = 6
+_WARMUP_ORDERS = 20_000  # a new broker's compiler takes half a core until about here
 _PACED_S = 30
 _BYTES_ORDERS = 20_000  # when nothing but the size is asked for
 _STALL_S, _STALL_KILL_SHARE = 30, 3  # the kill comes after a third of the run
@@ -55,6 +56,8 @@ class Core:
             place.start_workers(self._workers, partitions=self._stages * self._partitions)
             catalogue = make_catalogue(_SKUS, _UNITS, seed=1)
             bring_stock(place.where, catalogue, run_name(), inside=True)
+            if closed or paced:
+                self._run(place, catalogue, "warm-up", Bench(_WARMUP_ORDERS, _WINDOWS[-1]))
             size_before, orders = place.log_bytes(), 0
             if closed:
                 orders += self._closed(place, catalogue)

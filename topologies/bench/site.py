@@ -23,7 +23,7 @@ from schemas.registry import connected_codec
 from topologies.load.clients import Where
 from topologies.load.usage import Usage, usage
 from topologies.pipeline import all_records
-from topologies.services import command, setup
+from topologies.services import WORKER_ENVIRONMENT, command, setup
 
 _START_LIMIT_S = 120.0
 _STOP_LIMIT_S = 30.0
@@ -47,7 +47,7 @@ class Worker:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command("worker", *arguments),
-                env={**os.environ, **endpoints.environ()},
+                env={**os.environ, **WORKER_ENVIRONMENT, **endpoints.environ()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

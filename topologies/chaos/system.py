@@ -23,7 +23,7 @@ from topologies.load.clients import Where, connect
 from topologies.services import setup
 
 PAYMENT_WINDOW_MS = 8_000  # short, so that a round need not wait long for those who never pay
-SESSION_TIMEOUT_S = 6.0  # what a worker has by itself, said here because a pause must outlast it
+SESSION_TIMEOUT_S = 4.0  # said here because a pause must outlast it
 LATE_MS = 10_000  # above the window: late money has to go back
 _RESTART_AFTER_S = 0.5  # as the supervisor's first pause
 _POLL_S = 0.1

@@ -29,7 +29,7 @@ def core(
     ] = ",".join(_PARTS),
     orders: Annotated[int, typer.Option(min=1000, help="Orders of each closed loop.")] = 60_000,
     rate: Annotated[int, typer.Option(min=1, help="Orders a second of the open loop.")] = 1_000,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes of the loops.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of the loops.")] = 2,
     tries: Annotated[int, typer.Option(min=1000, help="Tries to hold the hot sku.")] = 200_000,
     entities: Annotated[
         int, typer.Option(min=1000, help="Live records before the takeover.")

@@ -69,7 +69,7 @@ class Sender:
                 "bootstrap.servers": where.kafka,
                 "acks": "all",
                 "enable.idempotence": True,
-                "linger.ms": 2,
+                "linger.ms": 5,
                 "compression.type": "lz4",
                 "partitioner": "murmur2_random",
                 "queue.buffering.max.messages": _QUEUE_MESSAGES,
@@ -164,7 +164,7 @@ def _consumer(where: Where) -> Consumer:
             "group.id": "orderstream-load",  # required, but never joined or committed to
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
-            "fetch.wait.max.ms": 5,
+            "fetch.wait.max.ms": 10,
             "log_level": 2,  # what matters is raised
         }
     )
