@@ -86,8 +86,7 @@ def layout(kind: type[Record], prefix: bytes = b"") -> wire.Layout:
     """Return how ``kind`` is laid out on the wire after ``prefix``; raise TypeError as above."""
     own = wire.Layout(wire.RECORD, prefix)
     own.kind = kind
-    for field in fields(kind):
-        own.add(field.name, _layout(field.annotation))
+    own.layouts = [_layout(field.annotation) for field in fields(kind)]
     return own
 
 

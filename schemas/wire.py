@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from librt.strings import BytesWriter
+from msgspec.structs import astuple
 from mypy_extensions import i64, u8
 
 LONG: Final = 0
@@ -33,9 +34,9 @@ _MAX_LONG: Final = (1 << 63) - 1
 class Layout:
     """How one type is laid out: ``form`` is one of the constants above.
 
-    ``inner`` is the type of an array's items or of an optional value; ``kind``, ``names`` and
-    ``layouts`` are a record's class, fields and their layouts; ``members`` an enum's, by value.
-    ``prefix`` comes before a record that stands by itself.
+    ``inner`` is the type of an array's items or of an optional value; ``kind`` is a record's class
+    and ``layouts`` are its fields', in order; ``members`` an enum's, by value. ``prefix`` comes
+    before a record that stands by itself.
     """
 
     def __init__(self, form: int, prefix: bytes = b"") -> None:
@@ -43,14 +44,8 @@ class Layout:
         self.prefix = prefix
         self.inner: Layout | None = None
         self.kind: Any = None
-        self.names: list[str] = []
         self.layouts: list[Layout] = []
         self.members: dict[str, Any] = {}
-
-    def add(self, name: str, field: Layout) -> None:
-        """Add the next field of a record."""
-        self.names.append(name)
-        self.layouts.append(field)
 
 
 def encode(layout: Layout, record: Any) -> bytes:
@@ -76,8 +71,8 @@ def decode(layout: Layout, data: bytes, at: int) -> tuple[Any, int]:
 
 
 def _write_record(out: BytesWriter, layout: Layout, record: Any) -> None:
-    for name, field in zip(layout.names, layout.layouts, strict=False):
-        _write(out, field, getattr(record, name))
+    for field, value in zip(layout.layouts, astuple(record), strict=True):
+        _write(out, field, value)
 
 
 def _write(out: BytesWriter, layout: Layout, value: Any) -> None:

@@ -71,7 +71,7 @@ class PartitionFold:
         Raises Retryable at the first record that cannot be read yet: those before it are applied,
         and the call may be repeated with the rest. Raises StageDefect at a gap.
         """
-        decode, seen, state = self._codec.decode, self._seen, self.state
+        codec, seen, state = self._codec, self._seen, self.state
         decide = self.stage.decide
         applied_before = self.applied
         for record in records:
@@ -95,7 +95,7 @@ class PartitionFold:
                 continue
             message: Record | InvalidMessage
             try:
-                message = decode(record.value)
+                message = codec.decode(record.value)
             except InvalidMessage as error:
                 message = error
             if record.timestamp > self.now_ms:
@@ -130,11 +130,11 @@ class PartitionFold:
         return index
 
     def _emit(self, facts: Sequence[Record], offset: int, index: int, now_ms: int) -> int:
-        state, stage, send, facts_topic = self.state, self.stage, self._outputs.send, self._facts
+        state, stage, outputs, facts_topic = self.state, self.stage, self._outputs, self._facts
         for fact in facts:
             stage.evolve(state, fact, now_ms)
             for output in stage.react(state, fact):
-                send(output, offset, index, now_ms, is_fact=output[0] == facts_topic)
+                outputs.send(output, offset, index, now_ms, is_fact=output[0] == facts_topic)
                 index += 1
         return index
 

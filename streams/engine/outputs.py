@@ -23,7 +23,7 @@ class Outputs:
     """
 
     def __init__(self, source: str, channel: bytes, codec: Codec, outbox: Outbox) -> None:
-        self._encode = codec.encode
+        self._codec = codec
         self._outbox = outbox
         self._channel = channel
         # The rest of a span id is the offset; "| 1" because it must not be all zero.
@@ -41,7 +41,7 @@ class Outputs:
         """Append one output; ``index`` counts the outputs of the inbox record at ``offset``."""
         topic, key, message = output
         if message is not self._last:  # a fact that is also a reply is encoded once
-            self._last_value = self._encode(message)
+            self._last_value = self._codec.encode(message)
             self._last = message
         stamp = self._channel + cause.pack_position(offset, index)
         trace_id: str = message.trace_id  # type: ignore[attr-defined]  # every message has one
@@ -53,7 +53,7 @@ class Outputs:
                 (cause.HEADER, stamp),
                 span[2],
                 _SPEC_VERSION,
-                ("ce_id", b"%d.%d" % (offset, index)),
+                ("ce_id", f"{offset}.{index}".encode()),
                 self._source,
                 self._types.get(type(message)) or self._type(type(message)),
                 self._time[1] if self._time[0] == now_ms else self._timestamp(now_ms),
@@ -82,7 +82,7 @@ class Outputs:
 
         A record without a proper trace id (a tick, a foreign one) starts a trace of its own.
         """
-        span_id = f"{self._span_head}{offset & 0xFFFFFFFFFF:010x}"
+        span_id = self._span_head + (offset & 0xFFFFFFFFFF).to_bytes(5, "big").hex()
         known = trace_id if len(trace_id) == _TRACE_ID_CHARS else span_id * 2
         self._span = (offset, trace_id, ("traceparent", f"00-{known}-{span_id}-01".encode()))
         return self._span
