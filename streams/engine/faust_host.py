@@ -171,9 +171,9 @@ class FaustHost:
 
     async def _agent(self, stream: Any) -> None:
         async for event in stream.events():
-            message = event.message
             try:
-                await self._process(message.tp, message.value)
+                for tp, records in event.message.value:
+                    await self._process(tp, records)
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - the fifth outcome: stop before committing

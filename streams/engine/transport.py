@@ -1,9 +1,10 @@
 """A Faust transport that delivers whole fetched batches.
 
 Faust spends about 100 microseconds on every event it delivers. This transport, a subclass of its
-aiokafka driver, hands over one Faust message per (partition, fetched batch) whose value is the
-list of raw records. Faust keeps group membership, assignment, flow control and back-pressure; it
-commits nothing, because the only committable offset is the engine's own checkpoint frontier.
+aiokafka driver, hands over one Faust message for each topic of a fetch, whose value is the list of
+its partitions' batches of raw records. Faust keeps group membership, assignment, flow control and
+back-pressure; it commits nothing, because the only committable offset is the engine's own
+checkpoint frontier.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+
+Batch = tuple[TP, list[Any]]
+"""A partition and its records of one fetch, in order."""
 
 _FETCH_WAIT_MS = 10
 
@@ -77,13 +81,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class BatchConsumer(driver.Consumer):
-    """Yields one message per partition and fetched batch; never commits by itself."""
+    """Yields one message for each topic of a fetch; never commits by itself."""
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Fetch; yield (partition, message whose value is the list of its records)."""
+        """Fetch; yield, for each topic, one of its partitions and a message with all batches."""
         records, active = await self._wait_next_records(timeout)
         began_s = self.loop.time()
         generation = self.app.consumer_generation_id
@@ -92,32 +96,16 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active:
             await self.perform_seek()
             return
+        topics: dict[str, list[Batch]] = {}
         for aiokafka_tp, batch in records.items():
             # getmany speaks of aiokafka's TopicPartition; Faust's look-ups need its own TP.
             tp = TP(aiokafka_tp.topic, aiokafka_tp.partition)
+            if active is None or tp in active or tp in self._buffered_partitions:
+                topics.setdefault(tp.topic, []).append((tp, batch))
+        for batches in topics.values():
             if not self._flows(generation):
                 break
-            if active is None or tp in active or tp in self._buffered_partitions:
-                last = batch[-1]
-                yield (
-                    tp,
-                    ConsumerMessage(
-                        topic=tp.topic,
-                        partition=tp.partition,
-                        offset=last.offset,
-                        timestamp=last.timestamp / 1000.0,
-                        timestamp_type=last.timestamp_type,
-                        headers=[],
-                        key=None,
-                        value=cast(Any, batch),  # Faust passes it through untouched
-                        checksum=None,
-                        serialized_key_size=0,
-                        serialized_value_size=0,
-                        tp=tp,
-                        # Without it the stream drops the message and says nothing.
-                        generation_id=generation,
-                    ),
-                )
+            yield batches[0][0], _message(batches, generation)
         rest_s = began_s + _CYCLE_S - self.loop.time()
         if rest_s > 0:
             await asyncio.sleep(rest_s)
@@ -139,6 +127,28 @@ class BatchConsumer(driver.Consumer):
         self._acked_index[tp].clear()
 
 
+def _message(batches: list[Batch], generation: int) -> ConsumerMessage:
+    """Return the Faust message of one topic's batches; it goes by the first one's partition."""
+    tp, records = batches[0]
+    last = records[-1]
+    return ConsumerMessage(
+        topic=tp.topic,
+        partition=tp.partition,
+        offset=last.offset,
+        timestamp=last.timestamp / 1000.0,
+        timestamp_type=last.timestamp_type,
+        headers=[],
+        key=None,
+        value=cast(Any, batches),  # Faust passes it through untouched
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        tp=tp,
+        # Without it the stream drops the message and says nothing.
+        generation_id=generation,
+    )
+
+
 class BatchTransport(driver.Transport):
     """The aiokafka transport with batch delivery."""
 
@@ -146,7 +156,7 @@ class BatchTransport(driver.Transport):
 
 
 class BatchSchema(faust.Schema[Any, Any]):
-    """Passes the list of records through; Faust's own schema would try to decode it."""
+    """Passes the batches through; Faust's own schema would try to decode them."""
 
     def loads_key(
         self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None
@@ -156,5 +166,5 @@ class BatchSchema(faust.Schema[Any, Any]):
     def loads_value(
         self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None
     ) -> Any:
-        """Return the list of records as it is."""
+        """Return the batches as they are."""
         return message.value
