@@ -65,7 +65,8 @@ class HostSettings:
     heartbeat_interval_s: float = 2.0
     max_batch_records: int = 2000
     linger_ms: float = 10.0
-    takeover_threads: int = 16
+    takeover_threads: int = 4  # loading is decoding: more of them fight for the lock
+    checkpoint_threads: int = 16
     instance_id: str | None = None  # static membership: a quick restart causes no rebalance
 
 
@@ -115,7 +116,9 @@ class FaustHost:
         self._producer = GaplessProducer(
             settings.kafka, self._lost_output, linger_ms=settings.linger_ms
         )
-        self._threads = ThreadPoolExecutor(settings.takeover_threads, "engine")
+        self._threads = ThreadPoolExecutor(settings.checkpoint_threads, "engine")
+        # Apart, so that no checkpoint waits for a partition that is being loaded.
+        self._loaders = ThreadPoolExecutor(settings.takeover_threads, "takeover")
         self._gate = asyncio.Event()
         self._checkpointing = asyncio.Lock()
         self._ticks = 0
@@ -211,7 +214,7 @@ class FaustHost:
         started_s = time.monotonic()
         try:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, self._load, owned)
+            await loop.run_in_executor(self._loaders, self._load, owned)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - see _agent
