@@ -12,7 +12,8 @@ from pathlib import Path
 
 from deploy.settings import DeploySettings
 from deploy.stack import Endpoints, Options, running
-from topologies.chaos import processes
+from topologies import processes
+from topologies.chaos import processes as chaos
 from topologies.services import command
 
 _START_LIMIT_S = 60.0
@@ -54,7 +55,7 @@ class Process(processes.Process):
         super().__init__(_log(arguments[0]), environment(endpoints, **env), *arguments)
 
 
-class Worker(processes.Worker):
+class Worker(chaos.Worker):
     """A worker process."""
 
     def __init__(self, endpoints: Endpoints, **env: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,16 +16,15 @@ from typing import Any, NamedTuple
 from deploy import stack
 from deploy.artifacts import Progress
 from deploy.errors import StartError
-from deploy.process import dying_with
 from deploy.settings import DeploySettings
 from schemas.registry import connected_codec
 from topologies.load.clients import Where
 from topologies.load.usage import Usage, usage
 from topologies.pipeline import all_records
-from topologies.services import WORKER_ENVIRONMENT, command, setup
+from topologies.processes import Process
+from topologies.services import WORKER_ENVIRONMENT, setup
 
 _START_LIMIT_S = 120.0
-_STOP_LIMIT_S = 30.0
 _LOOK_AGAIN_S = 0.05
 _INTERNAL = "__"  # how the names of Kafka's own topics begin
 
@@ -39,42 +37,21 @@ class Takeover(NamedTuple):
     seconds: float
 
 
-class Worker:
+class Worker(Process):
     """A worker process; what it does is read from its log."""
 
     def __init__(self, endpoints: stack.Endpoints, log: Path, arguments: Sequence[str]) -> None:
-        self._log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command("worker", *arguments),
-                env={**os.environ, **WORKER_ENVIRONMENT, **endpoints.environ()},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                preexec_fn=dying_with(os.getpid()),
-            )
+        env = {**os.environ, **WORKER_ENVIRONMENT, **endpoints.environ()}
+        super().__init__(log, env, "worker", *arguments)
 
     def takeover(self) -> Takeover:
         """Return what it took over since its last assignment, so far."""
-        return takeover(self._log.read_text(errors="replace"))
-
-    def kill(self) -> None:
-        """End it by SIGKILL."""
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End it as a supervisor does."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(_STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        return takeover(self.output())
 
     def check(self) -> None:
         """Raise StartError, with the end of its log, when it has ended."""
-        if self.process.poll() is not None:
-            raise StartError(f"a worker ended: {self._log.read_text(errors='replace')[-2000:]}")
+        if self.exit_code is not None:
+            raise StartError(f"a worker ended: {self.output()[-2000:]}")
 
 
 class Site:

@@ -21,12 +21,12 @@ from typing import Any
 
 from deploy.stack import Endpoints
 from topologies.chaos import traffic
-from topologies.chaos.processes import Process
 from topologies.chaos.proof import Bite
 from topologies.chaos.report import Outcome
 from topologies.chaos.schedule import Round, Strike
 from topologies.chaos.strikes import strike
 from topologies.chaos.system import ChaosError, System, own_servers, running
+from topologies.processes import Process
 
 ROUNDS_PER_STACK = 2  # 300,000 facts to judge at most: about half a minute
 SERVERS = ("kafka", "registry")

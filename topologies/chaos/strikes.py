@@ -18,11 +18,12 @@ from typing import TypeVar, assert_never
 from confluent_kafka import KafkaException
 
 from topologies.chaos import means
-from topologies.chaos.processes import Process, Worker
+from topologies.chaos.processes import Worker
 from topologies.chaos.schedule import Fault, Strike
 from topologies.chaos.system import SESSION_TIMEOUT_S, ChaosError, System
 from topologies.chaos.traffic import gateway_lag, report_ends, reports_since
 from topologies.load.clients import LoadError
+from topologies.processes import Process
 
 PAUSE_S = 2 * SESSION_TIMEOUT_S + 2  # the group gives a paused worker's partitions away after one
 _RESTART_AFTER_S = 1.0

@@ -18,8 +18,9 @@ from deploy.process import ProcessId
 from deploy.settings import DeploySettings
 from deploy.stack import Endpoints
 from topologies.chaos.means import Surroundings
-from topologies.chaos.processes import Process, Worker
+from topologies.chaos.processes import Worker
 from topologies.load.clients import Where, connect
+from topologies.processes import Process
 from topologies.services import setup
 
 PAYMENT_WINDOW_MS = 8_000  # short, so that a round need not wait long for those who never pay

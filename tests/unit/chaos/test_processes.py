@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from topologies.chaos.processes import Process, Worker
+from topologies.chaos.processes import Worker
+from topologies.processes import Process
 
 STATS = {"applied": 900, "skipped": 5, "dropped": 30, "event": "stats"}
 LINES = (
