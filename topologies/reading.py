@@ -27,7 +27,10 @@ Place: TypeAlias = tuple[str, int]
 
 _TIMEOUT_S = 30.0
 _BATCH_RECORDS = 10_000  # ~300 bytes each: 3 MB a call
-_BATCH_WAIT_S = 0.05
+_BATCH_WAIT_S = 0.005
+# An eighth of the default: partitions come in small turns, so that who reads them side by side, by
+# the log's time, seldom has to pause one (a pause throws away what was fetched already).
+_FETCH_BYTES = 128 * 1024
 STALL_S = 30.0  # longer than a broker's restart
 
 
@@ -97,6 +100,7 @@ class Reader:
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 50,
+                "fetch.message.max.bytes": _FETCH_BYTES,
                 "log_level": 3,
             }
         )

@@ -31,7 +31,7 @@ from topologies.replay.log import CannotReplay, Feed, RecordedLog, check_beginni
 Progress = Callable[[int, int], None]
 """Told (inbox records replayed, inbox records to replay)."""
 
-_MAX_WAITING = 50_000  # outputs, ~1 kB each with their headers: 50 MB
+_MAX_WAITING = 200_000  # outputs, ~1 kB each with their headers: 200 MB
 _AHEAD_MS = 200  # how far a partition may be ahead of the slowest one while too many wait
 
 
