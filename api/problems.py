@@ -1,0 +1,123 @@
+"""Errors as clients see them: problem details (RFC 9457) with ``code`` and ``trace_id``.
+
+The one place that knows HTTP statuses. Everywhere else an error is a code and what is to be said
+about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPE: Final = "urn:orderstream:problem:"
+
+
+class Code:
+    """Codes of the API's own; those of admission and of the stages keep their names."""
+
+    INVALID_REQUEST: Final = "INVALID_REQUEST"  # ``errors`` names every bad field
+    MALFORMED_JSON: Final = "MALFORMED_JSON"
+    UNSUPPORTED_MEDIA_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"
+    TOO_LARGE: Final = "TOO_LARGE"
+    UNAUTHENTICATED: Final = "UNAUTHENTICATED"
+    FORBIDDEN: Final = "FORBIDDEN"
+    NOT_FOUND: Final = "NOT_FOUND"
+    METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"
+    IN_PROGRESS: Final = "IN_PROGRESS"  # the same request is being judged
+    INVENTORY_SHORTAGE: Final = "INVENTORY_SHORTAGE"
+    PROMOTION_UNAVAILABLE: Final = "PROMOTION_UNAVAILABLE"
+    RATE_LIMITED: Final = "RATE_LIMITED"
+    UNAVAILABLE: Final = "UNAVAILABLE"  # neither Kafka nor the spool takes it
+    INTERNAL: Final = "INTERNAL"
+
+
+STATUSES: Final[Mapping[str, int]] = {
+    Code.INVALID_REQUEST: 400,
+    Code.MALFORMED_JSON: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    "UNKNOWN_ORDER": 404,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.TOO_LARGE: 413,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    "IDEMPOTENCY_CONFLICT": 422,
+    "AMEND_CONFLICT": 422,
+    "REFUND_CONFLICT": 422,
+    "WAYBILL_CONFLICT": 422,
+    Code.RATE_LIMITED: 429,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+}
+"""Status of each code; what is not here is a conflict with how things stand: 409."""
+
+_CONFLICT: Final = 409
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One bad field: where it is, what is wrong with it and what to send instead."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    trace_id: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class Refused(Exception):
+    """A request is answered with an error.
+
+    ``code`` is a stable upper-case name for machines, ``detail`` one sentence for people that says
+    what to do. ``more`` are further members of the problem's body, and ``headers`` of the response.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        trace_id: str = "",
+        **more: Any,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.trace_id = trace_id
+        self.more = more
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of a code."""
+    return STATUSES.get(code, _CONFLICT)
+
+
+def body_of(refused: Refused, trace_id: str) -> dict[str, Any]:
+    """Return the problem's body; ``trace_id`` is the request's, if the error has none."""
+    problem = Problem(
+        type=f"{_TYPE}{refused.code.lower().replace('_', '-')}",
+        title=refused.code.replace("_", " ").capitalize(),
+        status=status_of(refused.code),
+        code=refused.code,
+        detail=refused.detail,
+        trace_id=refused.trace_id or trace_id,
+        errors=refused.errors,
+    )
+    body: dict[str, Any] = msgspec.to_builtins(problem)
+    return {**body, **refused.more}
