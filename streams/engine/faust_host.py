@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import faust
 import structlog
@@ -26,10 +26,10 @@ from schemas.codec import Codec
 from schemas.errors import Retryable
 from schemas.stream import Tick
 from schemas.topics import Topic
-from schemas.topics import changelog as changelog_topic
-from streams.engine.checkpoints import CheckpointLog, Fenced
+from streams.engine.checkpoints import Fenced
 from streams.engine.fold import PartitionFold
 from streams.engine.metrics import EngineMetrics
+from streams.engine.owned import COUNTS, Owned, Takeover
 from streams.engine.producer import GaplessProducer
 from streams.engine.relaying import PartitionRelay
 from streams.engine.store import MemoryStore, NewStore
@@ -45,8 +45,6 @@ _RETRY_FIRST_S, _RETRY_CAP_S = 0.2, 5.0
 _SEEK_TIMEOUT_S = 30.0
 _MINUTE_S = 60.0
 _BUFFERED_BATCHES = 2
-
-_COUNTS = ("applied", "skipped", "dropped", "invalid")
 
 log = structlog.get_logger("engine")
 
@@ -70,25 +68,6 @@ class HostSettings:
     instance_id: str | None = None  # static membership: a quick restart causes no rebalance
 
 
-class Owned:
-    """A partition of this worker: its fold or relay once the takeover is done."""
-
-    def __init__(self, tp: TP, source: Stage | Relay, topic: Topic) -> None:
-        self.tp = tp
-        self.name = source.name
-        self.source = source
-        self.log: CheckpointLog | None = None
-        self.fold: PartitionFold | PartitionRelay | None = None
-        self.ready: asyncio.Future[None] | None = None
-        self.committed = -1
-        self.written_at_s = 0.0
-        self.sought_at_s: float | None = None
-        self.source_topic = topic
-        self.letters_since_s = time.monotonic()
-        self.letters_before = 0
-        self.counted = (0,) * len(_COUNTS)
-
-
 class FaustHost:
     """Runs ``stages`` and ``relays``; ``incarnations`` maps each source topic to its 8 bytes."""
 
@@ -103,18 +82,20 @@ class FaustHost:
         new_store: NewStore = MemoryStore,
     ) -> None:
         self.metrics = metrics or EngineMetrics()
-        self._new_store = new_store
         self._settings = settings
         self._codec = codec
-        self._incarnations = incarnations
         self._sources: dict[str, tuple[Stage | Relay, Topic]] = {
             **{stage.inbox.name: (stage, stage.inbox) for stage in stages},
             **{relay.source.name: (relay, relay.source) for relay in relays},
         }
         self._stages = {stage.name for stage in stages}
         self._owned: dict[TP, Owned] = {}
+        self._kept: dict[TP, Owned] = {}  # during a rebalance: what was owned before it
         self._producer = GaplessProducer(
             settings.kafka, self._lost_output, linger_ms=settings.linger_ms
+        )
+        self._takeover = Takeover(
+            settings.kafka, settings.group, codec, incarnations, self._producer, new_store
         )
         self._threads = ThreadPoolExecutor(settings.checkpoint_threads, "engine")
         # Apart, so that no checkpoint waits for a partition that is being loaded.
@@ -122,7 +103,7 @@ class FaustHost:
         self._gate = asyncio.Event()
         self._checkpointing = asyncio.Lock()
         self._ticks = 0
-        self._counts = dict.fromkeys(_COUNTS, 0)
+        self._counts = dict.fromkeys(COUNTS, 0)
         self._last_checkpoint_s = time.monotonic()
         self.app = self._build_app()
 
@@ -189,7 +170,9 @@ class FaustHost:
         for tp in sorted(assigned):
             if tp.topic in self._sources:
                 owned = self._owned[tp] = Owned(tp, *self._sources[tp.topic])
-                owned.ready = asyncio.ensure_future(self._take_over(owned))
+                before = self._kept.get(tp)
+                owned.ready = asyncio.ensure_future(self._take_over(owned, before))
+        self._kept.clear()
         self._gate.set()
 
     async def _on_revoked(self, *args: Any, **_: Any) -> None:
@@ -202,19 +185,30 @@ class FaustHost:
         log.info("stopped", **self._totals())
 
     async def _let_go(self) -> None:
-        """Checkpoint everything, then own nothing. Every Faust rebalance revokes all partitions."""
+        """Checkpoint everything, then own nothing. Every Faust rebalance revokes all partitions.
+
+        Most of them come back at once: what is in memory is kept until that is known.
+        """
         await self._checkpoint(reopen=False)
-        for owned in self._owned.values():
+        for tp, owned in self._owned.items():
             self._count(owned)
+            if owned.is_loaded():
+                self._kept[tp] = owned
         self._owned.clear()
 
     # --- takeover ---------------------------------------------------------------------------------
 
-    async def _take_over(self, owned: Owned) -> None:
+    async def _take_over(self, owned: Owned, before: Owned | None) -> None:
         started_s = time.monotonic()
         try:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._loaders, self._load, owned)
+            if before is not None and await loop.run_in_executor(
+                self._threads, self._takeover.go_on, owned, before
+            ):
+                log.info("kept", stage=owned.name, partition=owned.tp.partition)
+                return
+            del before  # its memory is needed for what is loaded
+            await loop.run_in_executor(self._loaders, self._takeover.load, owned)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - see _agent
@@ -233,26 +227,6 @@ class FaustHost:
                 records=len(fold.state),
                 seconds=round(took_s, 3),
             )
-
-    def _load(self, owned: Owned) -> None:
-        """Fence, then load. Runs in a thread; nobody else touches ``owned`` before it is ready."""
-        source, partition = owned.source, owned.tp.partition
-        incarnation = self._incarnations[owned.tp.topic]
-        if source.name not in self._stages:
-            relay = cast(Relay, source)
-            owned.fold = PartitionRelay(relay, self._codec, incarnation, partition, self._producer)
-            return
-        stage = cast(Stage, source)
-        topic = changelog_topic(stage.name, stage.entities).name
-        owned.log = CheckpointLog(
-            self._settings.kafka, self._settings.group, stage, topic, partition
-        )
-        store = self._new_store(stage.entities)
-        progress = owned.log.load(self._codec, store)
-        owned.fold = PartitionFold(
-            stage, self._codec, incarnation, partition, store, progress, self._producer
-        )
-        owned.committed = progress.offset
 
     # --- applying ---------------------------------------------------------------------------------
 
@@ -465,8 +439,8 @@ class FaustHost:
         """Move what a fold counted since the last time into the metrics."""
         if owned.fold is None:
             return
-        counts = tuple(getattr(owned.fold, name) for name in _COUNTS)
-        for name, now, before in zip(_COUNTS, counts, owned.counted, strict=True):
+        counts = tuple(getattr(owned.fold, name) for name in COUNTS)
+        for name, now, before in zip(COUNTS, counts, owned.counted, strict=True):
             getattr(self.metrics, name).labels(owned.name).inc(now - before)
             self._counts[name] += now - before
         owned.counted = counts

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from schemas.record import Record
 from schemas.topics import Topic
 from streams.kernel.stage import Output
 
 
+@runtime_checkable
 class Relay(Protocol):
     """Reads ``source``, a topic that anybody may write, and forwards what is sound."""
 

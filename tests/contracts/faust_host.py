@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import Any, cast
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -55,6 +56,7 @@ class FaustHostUnderTest:
         )
         self._log = Path(tempfile.mkdtemp(prefix="toy-worker-"), "worker.log")
         self._worker: subprocess.Popen[bytes] | None = None
+        self._second: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> FaustHostUnderTest:
         self._remake_topics()
@@ -68,6 +70,7 @@ class FaustHostUnderTest:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
+        self.kill_second()
         if kind is not None:
             print(self._log.read_text()[-8000:])
 
@@ -120,14 +123,30 @@ class FaustHostUnderTest:
         assert self._end(signal.SIGTERM) == 0
 
     def restart(self) -> None:
-        with self._log.open("ab") as log:
-            self._worker = subprocess.Popen(
+        self._worker = self._start(self._log)
+
+    def start_second(self) -> None:
+        self._second = self._start(self._log.with_name("second.log"))
+
+    def kill_second(self) -> None:
+        if self._second is not None:
+            self._second.kill()
+            self._second.wait()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return what the first worker logged under ``name``."""
+        lines = [line for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [entry for entry in map(json.loads, lines) if entry["event"] == name]
+
+    def _start(self, log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(
                 [
                     *(sys.executable, "-m", "tests.contracts.toy_worker"),
                     *(self._kafka, self._group, self._store, str(self._folder)),
                 ],
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
             )
 
     def _end(self, number: signal.Signals) -> int:

@@ -9,11 +9,13 @@ from schemas.codec import local_codec
 from streams.engine.faust_host import FaustHost, HostSettings
 from tests.contracts.stores import new_store
 from tests.contracts.toy import RECORDS, TOPICS, BellStage, PurseStage
+from topologies.logs import configure_logging
 from topologies.topics import incarnations
 
 
 def main(kafka: str, group: str, store: str, folder: Path) -> None:
     """Run both stages until SIGTERM."""
+    configure_logging()
     names = [topic.name for topic in TOPICS]
     FaustHost(
         HostSettings(
