@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: bench-peers bootstrap check clean demo help lock servers test
+.PHONY: bench-peers bootstrap check clean demo help lock programs servers test
 
 BIN := .venv/bin
 
@@ -13,10 +13,13 @@ bootstrap: ## Make .venv from the lock (needs only Python 3.11 or 3.12)
 servers: bootstrap ## Bring the servers' files into the cache (once, about 340 MB)
 	@$(BIN)/orderstream doctor --fetch
 
+programs: bootstrap ## Bring the programs that tests drive: Chromium, promtool (as root on Debian)
+	@$(BIN)/python -m deploy.programs
+
 demo: bootstrap ## Start everything, run orders through it, show what happened
 	@$(BIN)/orderstream demo
 
-test: servers ## Run all tests, on real servers
+test: servers programs ## Run all tests, on real servers
 	@$(BIN)/pytest
 
 bench-peers: servers ## Measure this engine beside Faust, Quix Streams and Kafka Streams (10 minutes)
