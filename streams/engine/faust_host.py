@@ -202,13 +202,12 @@ class FaustHost:
         started_s = time.monotonic()
         try:
             loop = asyncio.get_running_loop()
-            if before is not None and await loop.run_in_executor(
+            is_kept = before is not None and await loop.run_in_executor(
                 self._threads, self._takeover.go_on, owned, before
-            ):
-                log.info("kept", stage=owned.name, partition=owned.tp.partition)
-                return
+            )
             del before  # its memory is needed for what is loaded
-            await loop.run_in_executor(self._loaders, self._takeover.load, owned)
+            if not is_kept:
+                await loop.run_in_executor(self._loaders, self._takeover.load, owned)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - see _agent
@@ -216,11 +215,12 @@ class FaustHost:
                 self._die(EXIT_DEFECT, f"taking over {owned.tp} failed", error)
             return
         took_s = time.monotonic() - started_s
-        self.metrics.takeover.labels(owned.name).observe(took_s)
+        if not is_kept:
+            self.metrics.takeover.labels(owned.name).observe(took_s)
         fold = owned.fold
         if isinstance(fold, PartitionFold):
             log.info(
-                "took_over",
+                "kept" if is_kept else "took_over",
                 stage=owned.name,
                 partition=owned.tp.partition,
                 offset=fold.offset,

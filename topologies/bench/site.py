@@ -139,7 +139,7 @@ def site(progress: Progress | None) -> Iterator[Site]:
 
 
 def takeover(log: str) -> Takeover:
-    """Return what a worker took over since its last assignment, by its log."""
+    """Return what a worker took over, or kept, at its last assignment, by its log."""
     assigned_s = ended_s = 0.0
     partitions = records = 0
     for line in log.splitlines():
@@ -149,7 +149,7 @@ def takeover(log: str) -> Takeover:
         if entry["event"] == "assigned":
             assigned_s = ended_s = _seconds(entry)
             partitions = records = 0
-        elif entry["event"] == "took_over":
+        elif entry["event"] in ("took_over", "kept"):
             ended_s = max(ended_s, _seconds(entry))
             partitions += 1
             records += entry["records"]

@@ -26,6 +26,11 @@ def test_only_the_last_assignment_counts() -> None:
     assert takeover("\n".join(log)) == Takeover(0, 0, 0.0)
 
 
+def test_what_was_kept_is_had_as_well() -> None:
+    log = [line("assigned", 1), line("kept", 2, records=10), line("took_over", 4, records=5)]
+    assert takeover("\n".join(log)) == Takeover(2, 15, 3.0)
+
+
 def test_lines_of_libraries_and_half_a_line_are_passed_over() -> None:
     log = ["a warning", line("assigned", 1), line("took_over", 2, records=1), '{"event": "to']
     assert takeover("\n".join(log)) == Takeover(1, 1, 1.0)
