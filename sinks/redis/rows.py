@@ -1,0 +1,68 @@
+"""Facts to what Redis holds of them. Pure: in comes what is stored, out what is to be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from schemas import inventory
+from schemas.read_model import CHANGES, OrderView, StockLevel, view_after
+from schemas.record import Record
+from sinks.sink import Fact
+
+MOVEMENTS: frozenset[type[Record]] = frozenset(
+    {
+        inventory.StockHeld,
+        inventory.StockDeducted,
+        inventory.StockReleased,
+        inventory.StockReturned,
+        inventory.StockReceived,
+        inventory.StockAdjusted,
+        inventory.StockTransferred,
+        inventory.StockCounted,
+        inventory.BackorderServed,
+    }
+)
+"""Each says what a warehouse has after it, with a version without gaps."""
+
+
+def orders_to_read(facts: Iterable[Fact]) -> list[str]:
+    """Return the orders whose stored views are needed: their first fact here is not their first.
+
+    From its first fact on a view is folded from nothing, also when it is stored already.
+    """
+    firsts: dict[str, int] = {}
+    for fact in facts:
+        record: Any = fact.record
+        if type(record) in CHANGES:
+            firsts.setdefault(record.order_no, record.version)
+    return [order_no for order_no, version in firsts.items() if version > 1]
+
+
+def views(facts: Iterable[Fact], stored: Mapping[str, OrderView]) -> list[OrderView]:
+    """Return the views after ``facts`` of the orders in them, less those that nothing changed."""
+    found: dict[str, OrderView | None] = {}
+    for fact in facts:
+        record: Any = fact.record
+        if type(record) in CHANGES:
+            order_no = record.order_no
+            before = found[order_no] if order_no in found else stored.get(order_no)
+            found[order_no] = view_after(before, record, fact.timestamp_ms)
+    return [view for no, view in found.items() if view is not None and view is not stored.get(no)]
+
+
+def levels(facts: Iterable[Fact]) -> dict[tuple[int, str], StockLevel]:
+    """Return the newest level of each sku and warehouse in ``facts``."""
+    newest: dict[tuple[int, str], Fact] = {}
+    for fact in facts:
+        record: Any = fact.record
+        if type(record) in MOVEMENTS:
+            at = record.sku_id, record.warehouse_id
+            known: Any = newest[at].record if at in newest else None
+            if known is None or record.version > known.version:
+                newest[at] = fact
+    return {at: _level(fact.record, fact.timestamp_ms) for at, fact in newest.items()}
+
+
+def _level(movement: Any, at_ms: int) -> StockLevel:
+    return StockLevel(movement.version, movement.shop_id, movement.on_hand, movement.held, at_ms)
