@@ -126,6 +126,11 @@ class OrderView(msgspec.Struct, frozen=True, gc=False):
     refusals: tuple[Refusal, ...] = ()
     steps: tuple[Step, ...] = ()
 
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the view knows the placement; an order has a line at least."""
+        return bool(self.lines)
+
 
 class StockLevel(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Units of a sku in one warehouse; ``version`` is first, as in an OrderView."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from schemas import inventory
@@ -26,17 +26,14 @@ MOVEMENTS: frozenset[type[Record]] = frozenset(
 """Each says what a warehouse has after it, with a version without gaps."""
 
 
-def orders_to_read(facts: Iterable[Fact]) -> list[str]:
-    """Return the orders whose stored views are needed: their first fact here is not their first.
+def orders_in(facts: Iterable[Fact]) -> list[str]:
+    """Return the orders whose views change with ``facts``, each once.
 
-    From its first fact on a view is folded from nothing, also when it is stored already.
+    All of them have to be read, those with their first fact here too: a stage that crashed sends
+    facts again, later, and a view folded from these would not have the times of the others.
     """
-    firsts: dict[str, int] = {}
-    for fact in facts:
-        record: Any = fact.record
-        if type(record) in CHANGES:
-            firsts.setdefault(record.order_no, record.version)
-    return [order_no for order_no, version in firsts.items() if version > 1]
+    records: Iterator[Any] = (fact.record for fact in facts)
+    return list(dict.fromkeys(r.order_no for r in records if type(r) in CHANGES))
 
 
 def views(facts: Iterable[Fact], stored: Mapping[str, OrderView]) -> list[OrderView]:

@@ -29,7 +29,7 @@ from schemas.read_model import (
 )
 from schemas.record import Record
 from schemas.topics import INVENTORY_EVENTS, ORDER_EVENTS, Topic
-from sinks.redis.rows import MOVEMENTS, levels, orders_to_read, views
+from sinks.redis.rows import MOVEMENTS, levels, orders_in, views
 from sinks.sink import Fact, StoreAway
 
 _DAY_MS = 24 * 3600 * 1000
@@ -56,7 +56,7 @@ class Keeping:
 class RedisSink:
     """Writes to the Redis at ``url``; every key starts with ``prefix``.
 
-    ``prefix`` is empty but for a rebuild, which writes beside what is read until it is complete.
+    ``prefix`` is empty but for a rebuild, which writes beside what is read (`sinks.redis.rebuild`).
     """
 
     name = "redis"
@@ -66,6 +66,7 @@ class RedisSink:
     def __init__(self, url: str, keeping: Keeping | None = None, prefix: str = "") -> None:
         self._keeping = keeping or Keeping()
         self._prefix = prefix
+        self._turn_key = prefix + TURN_KEY
         self._redis = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
         )
@@ -89,9 +90,9 @@ class RedisSink:
         self._redis.close()
 
     def _write(self, facts: Sequence[Fact]) -> None:
-        numbers = orders_to_read(facts)
+        numbers = orders_in(facts)
         keys = [self._prefix + order_key(order_no) for order_no in numbers]
-        turn, *found = cast(list[bytes | None], self._redis.mget([TURN_KEY, *keys]))
+        turn, *found = cast(list[bytes | None], self._redis.mget([self._turn_key, *keys]))
         stored = {
             order_no: decode_order(value)
             for order_no, value in zip(numbers, found, strict=True)
@@ -111,7 +112,7 @@ class RedisSink:
         stock: Mapping[tuple[int, str], StockLevel],
     ) -> None:
         keeping = self._keeping
-        keys = [TURN_KEY]
+        keys = [self._turn_key]
         values: list[Any] = [turn, len(orders), keeping.orders_per_user, keeping.index_ms]
         for view in orders:
             keys += self._keys(view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ import redis
 from deploy.stack import Endpoints
 from schemas.read_model import CHANGES
 from sinks.redis.sink import Keeping, RedisSink
-from sinks.sink import Sink
+from sinks.sink import Fact, Sink
 from tests.contracts.sinks import SinkContract, shop_log
 from tests.redis import dump
 
@@ -46,3 +47,24 @@ def test_the_shop_has_every_kind_of_fact_of_an_order_and_some_of_them_twice() ->
     changes = [fact.record for fact in facts if type(fact.record) in CHANGES]
     assert {type(record) for record in changes} == CHANGES
     assert len(set(changes)) < len(changes)
+
+
+class Counting(RedisSink):
+    """Counts what it is given, as if nothing ever came twice."""
+
+    def write(self, facts: Sequence[Fact]) -> None:
+        super().write(facts)
+        self._redis.hincrby(f"{_PREFIX}counts", "facts", len(facts))
+
+
+def test_a_sink_that_counts_what_comes_twice_is_found(stack: Endpoints) -> None:
+    contract = TestRedis()
+    contract.url = stack.redis
+    contract.make = lambda host, port: Counting(  # type: ignore[method-assign]  # another sink
+        f"redis://{host}:{port}/0", prefix=_PREFIX
+    )
+    with pytest.raises(AssertionError):
+        contract.test_every_fact_twice_is_as_good_as_once()
+    with pytest.raises(AssertionError):
+        contract.test_a_sink_that_crashed_is_fed_again_from_any_earlier_point()
+    contract.clear()
