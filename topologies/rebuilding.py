@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from schemas.registry import connected_codec
 from sinks.facts import FactReader
+from sinks.redis.keeping import Keeping
 from sinks.redis.rebuild import Rebuild
-from sinks.redis.sink import Keeping, RedisSink
+from sinks.redis.sink import RedisSink
 from topologies import reading
 from topologies.reading import Place, Span
 

@@ -52,6 +52,26 @@ def gateway(*arguments: str) -> Service:
     )
 
 
+SINKS = {"redis": "redis"}
+"""The sinks, and the server that each writes to."""
+
+
+def sinks(servers: Sequence[str]) -> tuple[Service, ...]:
+    """Return the sinks whose servers are among ``servers``; one is ready when it follows."""
+    return tuple(
+        Service(
+            name=f"sink-{name}",
+            argv=command("sink", name),
+            env=WORKER_ENVIRONMENT,
+            ready=LogLine('"event": "assigned"'),
+            after=("topics", "schemas"),
+            ready_timeout_s=_START_LIMIT_S,
+        )
+        for name, server in SINKS.items()
+        if server in servers
+    )
+
+
 def pipeline(
     workers: int, env: Mapping[str, str] | None = None, gateway_options: Sequence[str] = ()
 ) -> tuple[Service, ...]:

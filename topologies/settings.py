@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from sinks.redis.keeping import Keeping
+
 
 class StoreKind(StrEnum):
     """Where a worker keeps the state of its partitions."""
@@ -54,3 +56,36 @@ class PipelineSettings(BaseSettings):
         description="Where the rocksdb store makes its files, which are temporary; default: a "
         "folder of this system's in the temporary one.",
     )
+
+
+class SinkSettings(BaseSettings):
+    """Settings of the sinks, read from ``ORDERSTREAM_*`` when constructed.
+
+    Raises ``pydantic.ValidationError`` when a variable cannot be read as its type.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ORDERSTREAM_", env_ignore_empty=True)
+
+    sink_batch_records: int = Field(
+        default=1_000, ge=1, description="The most that is written at once."
+    )
+    sink_linger_s: float = Field(
+        default=0.03, ge=0, description="How long a fact waits for others to be written with."
+    )
+    session_timeout_s: float = Field(
+        default=6.0, gt=0, description="How long a dead sink's partitions stand still."
+    )
+    read_model_finished_hours: float = Field(
+        default=7 * 24, gt=0, description="How long an order is in the read model after its end."
+    )
+    read_model_orders_per_user: int = Field(
+        default=1_000, ge=1, description="How many of a user's newest orders are listed."
+    )
+
+    @property
+    def keeping(self) -> Keeping:
+        """How long and how much the read model keeps."""
+        return Keeping(
+            finished_ms=int(self.read_model_finished_hours * 3_600_000),
+            orders_per_user=self.read_model_orders_per_user,
+        )

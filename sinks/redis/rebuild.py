@@ -23,7 +23,8 @@ from typing import Any, cast
 import redis
 
 from schemas.read_model import decode_order
-from sinks.redis.sink import TURN_KEY, Keeping, RedisSink
+from sinks.redis.keeping import Keeping
+from sinks.redis.sink import TURN_KEY, RedisSink
 from sinks.sink import Fact
 
 _LEASE_MS = 30_000  # renewed with every batch; what a rebuild that died costs in freshness

@@ -8,7 +8,6 @@ are folds, any writer's view of one version is the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,10 +29,10 @@ from schemas.read_model import (
 )
 from schemas.record import Record
 from schemas.topics import INVENTORY_EVENTS, ORDER_EVENTS, Topic
+from sinks.redis.keeping import Keeping
 from sinks.redis.rows import MOVEMENTS, levels, orders_in, views
 from sinks.sink import Fact, StoreAway
 
-_DAY_MS = 24 * 3600 * 1000
 TURN_KEY = "read_model:turn"
 """Whose turn it is to write: ``held:...`` while a rebuild swaps, another value after each."""
 
@@ -41,18 +40,6 @@ _ATOMIC_ORDERS = 100  # ~10 us each: 1 ms in which Redis answers nobody else
 _TIMEOUT_S = 5.0
 _pack = msgspec.msgpack.Encoder().encode
 _AWAY = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, OutOfMemoryError)
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """How long and how much is kept. Older orders are the ledger's to show."""
-
-    finished_ms: int = 7 * _DAY_MS
-    """A view after the order's end: as long as Kafka keeps the facts."""
-    index_ms: int = 90 * _DAY_MS
-    """The indexes of a user after its newest order was placed."""
-    orders_per_user: int = 1_000
-    """In each of a user's indexes."""
 
 
 class RedisSink:

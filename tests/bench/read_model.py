@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import redis
 
@@ -30,7 +30,7 @@ _START_MS = 1_790_000_000_000
 def facts_of(nth: int) -> Iterator[Record]:
     """Yield the facts of one order."""
     no, trace = f"VRYF6K5AHJ{nth:06d}", f"{nth:032x}"
-    about: tuple[Any, ...] = (1, nth % _USERS)
+    about = (1, nth % _USERS)
     sku, hold = 100_000 + nth % _SKUS, f"{no}/1"
     line = order.PricedLine(sku, 2, 1_999, 0, 3_998)
     held = order.HoldRef(hold, "stock", str(sku), 2)
@@ -42,8 +42,7 @@ def facts_of(nth: int) -> Iterator[Record]:
     yield order.OrderCreated(no, 2, *about, "CNY", 3_998, at_ms + 900_000, trace)
     yield order.OrderPaymentOpened(no, 3, *about, f"{no}-1", "sim", 3_998, "CNY", trace)
     yield order.OrderPaid(no, 4, *about, "CNY", 3_998, f"{no}-1", at_ms, trace)
-    deducted = (*stock[:2], stock[2] + 1, *stock[3:])
-    yield inventory.StockDeducted(*deducted, 998, 0, -2, -2, trace)
+    yield inventory.StockDeducted(sku, "east", stock[2] + 1, 1, hold, no, 2, 998, 0, -2, -2, trace)
     yield order.OrderConfirmed(no, 5, *about, trace)
     yield order.OrderCompleted(no, 6, *about, trace)
 
@@ -63,7 +62,7 @@ def main(url: str) -> None:
     facts = history()
     with redis.Redis.from_url(url) as client:
         for size in (50, 200, 1_000):
-            client.execute_command("FLUSHDB", "SYNC")  # type: ignore[no-untyped-call]  # no hint
+            client.execute_command("FLUSHDB", "SYNC")
             before, server_s = _used(client), _cpu_s(client)
             sink = RedisSink(url)
             started_s, cpu_s = time.perf_counter(), time.process_time()

@@ -11,7 +11,8 @@ import redis
 
 from deploy.stack import Endpoints
 from schemas.read_model import CHANGES
-from sinks.redis.sink import Keeping, RedisSink
+from sinks.redis.keeping import Keeping
+from sinks.redis.sink import RedisSink
 from sinks.sink import Fact, Sink
 from tests.contracts.sinks import SinkContract, shop_log
 from tests.redis import dump

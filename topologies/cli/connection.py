@@ -55,6 +55,11 @@ def registry_url(option: str | None) -> str:
     return _address("registry", option)
 
 
+def redis_url(option: str | None) -> str:
+    """Return the Redis to use; MissingError says how to get one."""
+    return _address("redis", option)
+
+
 def _address(server: str, option: str | None) -> str:
     settings = DeploySettings()
     found = option or settings.external().get(server)

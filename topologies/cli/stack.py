@@ -29,7 +29,8 @@ def up(
 ) -> None:
     """Start everything and leave it running; data is kept between runs.
 
-    Everything is: the servers, topics and schemas, the workers, the simulated payment gateway.
+    Everything is: the servers, topics and schemas, the workers, the simulated payment gateway,
+    the sinks.
     Servers named by ORDERSTREAM_KAFKA, _REGISTRY, _REDIS or _MYSQL are used, not started.
 
     Example: orderstream up --workers 2 --fresh
@@ -41,14 +42,14 @@ def up(
 
     from deploy import stack
     from deploy.progress import shown_on
-    from topologies.services import pipeline
+    from topologies.services import pipeline, sinks
 
     servers = tuple(only.split(",")) if only else stack.ALL_SERVERS
     if unknown := set(servers) - set(stack.ALL_SERVERS):
         raise typer.BadParameter(f"no such server: {', '.join(sorted(unknown))}", param_hint="only")
     console = Console(stderr=True)
     with shown_on(console) as progress:
-        services = pipeline(workers) if workers else ()
+        services = (*pipeline(workers), *sinks(servers)) if workers else ()
         endpoints = stack.up(
             stack.Options(servers=servers, services=services, fresh=fresh, progress=progress)
         )
