@@ -6,13 +6,14 @@ own in its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from api.follower import Follower
 from api.settings import ApiSettings
 from schemas.codec import Codec
+from schemas.read_model import OrderView
 
 
 class Principal(Protocol):
@@ -36,6 +37,13 @@ class Authenticator(Protocol):
 
     def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """Return the principal of a request; raise Refused (UNAUTHENTICATED) without a good one."""
+
+
+class Page(NamedTuple):
+    """Some orders of a user, the newest first; ``cursor`` asks for those before them."""
+
+    views: Sequence[OrderView]
+    cursor: str | None
 
 
 @dataclass

@@ -27,7 +27,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from schemas import order
+from schemas import inventory, order
 from schemas.order import PricedLine, Refusal
 from schemas.record import Record
 
@@ -61,6 +61,21 @@ What is not here (OrderRefused) answers a command and changes nothing.
 
 CHANGES = frozenset(STATUS_AFTER)
 """The facts that the view of an order is made of."""
+
+MOVEMENTS: frozenset[type[Record]] = frozenset(
+    {
+        inventory.StockHeld,
+        inventory.StockDeducted,
+        inventory.StockReleased,
+        inventory.StockReturned,
+        inventory.StockReceived,
+        inventory.StockAdjusted,
+        inventory.StockTransferred,
+        inventory.StockCounted,
+        inventory.BackorderServed,
+    }
+)
+"""Each says what a warehouse has after it, with a version without gaps."""
 
 STATUS_TEXT: Mapping[str, str] = {
     "RESERVING": "处理中",
@@ -246,6 +261,13 @@ def view_after(view: OrderView | None, fact: Any, timestamp_ms: int) -> OrderVie
         updated_at_ms=updated_at_ms,
         steps=steps,
         **more,
+    )
+
+
+def level_after(movement: Any, timestamp_ms: int) -> tuple[str, StockLevel]:
+    """Return the warehouse of a fact of ``MOVEMENTS``, and what it has after it."""
+    return movement.warehouse_id, StockLevel(
+        movement.version, movement.shop_id, movement.on_hand, movement.held, timestamp_ms
     )
 
 

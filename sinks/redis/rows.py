@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from schemas import inventory
-from schemas.read_model import CHANGES, OrderView, StockLevel, view_after
-from schemas.record import Record
-from sinks.sink import Fact
-
-MOVEMENTS: frozenset[type[Record]] = frozenset(
-    {
-        inventory.StockHeld,
-        inventory.StockDeducted,
-        inventory.StockReleased,
-        inventory.StockReturned,
-        inventory.StockReceived,
-        inventory.StockAdjusted,
-        inventory.StockTransferred,
-        inventory.StockCounted,
-        inventory.BackorderServed,
-    }
+from schemas.read_model import (
+    CHANGES,
+    MOVEMENTS,
+    OrderView,
+    StockLevel,
+    level_after,
+    view_after,
 )
-"""Each says what a warehouse has after it, with a version without gaps."""
+from sinks.sink import Fact
 
 
 def orders_in(facts: Iterable[Fact]) -> list[str]:
@@ -58,8 +48,4 @@ def levels(facts: Iterable[Fact]) -> dict[tuple[int, str], StockLevel]:
             known: Any = newest[at].record if at in newest else None
             if known is None or record.version > known.version:
                 newest[at] = fact
-    return {at: _level(fact.record, fact.timestamp_ms) for at, fact in newest.items()}
-
-
-def _level(movement: Any, at_ms: int) -> StockLevel:
-    return StockLevel(movement.version, movement.shop_id, movement.on_hand, movement.held, at_ms)
+    return {at: level_after(f.record, f.timestamp_ms)[1] for at, f in newest.items()}

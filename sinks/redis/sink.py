@@ -18,6 +18,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, Res
 from schemas.read_model import (
     CHANGES,
     FINISHED,
+    MOVEMENTS,
     OrderView,
     StockLevel,
     changed_key,
@@ -30,7 +31,7 @@ from schemas.read_model import (
 from schemas.record import Record
 from schemas.topics import INVENTORY_EVENTS, ORDER_EVENTS, Topic
 from sinks.redis.keeping import Keeping
-from sinks.redis.rows import MOVEMENTS, levels, orders_in, views
+from sinks.redis.rows import levels, orders_in, views
 from sinks.sink import Fact, StoreAway
 
 TURN_KEY = "read_model:turn"

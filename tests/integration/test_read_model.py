@@ -10,19 +10,15 @@ from typing import Any
 
 import pytest
 import redis
-from confluent_kafka import Producer
-from msgspec.structs import replace
 
 from deploy.stack import Endpoints
-from schemas.order import OrderPlaced
 from schemas.read_model import decode_level, decode_order, order_key, stock_key
-from schemas.registry import connected_codec
 from sinks.redis.keeping import Keeping
 from sinks.redis.rebuild import Rebuild, RebuildLost
 from sinks.redis.rows import levels, views
 from sinks.redis.sink import RedisSink
 from sinks.sink import Fact, StoreAway
-from tests.contracts.sinks import interleaved, shop_log, wanted
+from tests.integration.read_model_facts import of_now, produce
 from tests.pipeline import Process, run, set_up
 from tests.redis import dump
 
@@ -31,21 +27,7 @@ _LIMIT_S = 60.0
 
 @pytest.fixture(scope="module")
 def facts() -> list[Fact]:
-    """The facts of the contract's shop, as if all had happened until now: else most expire."""
-    found = interleaved(wanted(RedisSink("redis://nowhere"), shop_log()))
-    later_ms = int(time.time() * 1000) - max(fact.timestamp_ms for fact in found)
-    return [
-        fact._replace(
-            record=_later(fact.record, later_ms), timestamp_ms=fact.timestamp_ms + later_ms
-        )
-        for fact in found
-    ]
-
-
-def _later(record: Any, later_ms: int) -> Any:
-    if isinstance(record, OrderPlaced):
-        return replace(record, placed_at_ms=record.placed_at_ms + later_ms)
-    return record
+    return of_now("sink")
 
 
 @pytest.fixture
@@ -57,24 +39,6 @@ def servers(stack: Endpoints) -> Iterator[Endpoints]:
         client.flushdb()
         yield Endpoints({**stack.addresses, "redis": url})
         client.flushdb()
-
-
-def produce(servers: Endpoints, facts: Sequence[Fact]) -> None:
-    codec = connected_codec(servers.registry)
-    producer = Producer(
-        {
-            "bootstrap.servers": servers.kafka,
-            "partitioner": "murmur2_random",
-            "enable.idempotence": True,
-        }
-    )
-    for fact in facts:
-        record: Any = fact.record
-        key = str(record.order_no if fact.topic == "order.events" else record.sku_id)
-        producer.produce(
-            fact.topic, codec.encode(record), key.encode(), timestamp=fact.timestamp_ms
-        )
-    assert producer.flush(_LIMIT_S) == 0
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:
