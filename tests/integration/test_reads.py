@@ -193,12 +193,15 @@ def test_with_redis_and_kafka_away_the_window_answers_and_the_rest_is_not_known(
 
 
 @pytest.mark.usefixtures("empty")
-@pytest.mark.parametrize("status", [None, "COMPLETED", "EXPIRED"])
+@pytest.mark.parametrize("is_filtered", [False, True])
 def test_pages_of_a_users_orders_are_all_of_them_the_newest_first(
-    shop: Shop, status: str | None
+    shop: Shop, is_filtered: bool
 ) -> None:
     shop.write(shop.facts)
     whose = shop.user()
+    theirs = [view for view in shop.views.values() if (view.shop_id, view.user_id) == whose]
+    statuses = [view.status for view in theirs]
+    status = max(sorted(set(statuses)), key=statuses.count) if is_filtered else None
 
     async def every(reads: ReadModel) -> list[OrderView]:
         found: list[OrderView] = []
@@ -212,11 +215,7 @@ def test_pages_of_a_users_orders_are_all_of_them_the_newest_first(
                 return found
 
     found = shop.ask(every)
-    expected = [
-        view
-        for view in shop.views.values()
-        if (view.shop_id, view.user_id) == whose and status in (None, view.status)
-    ]
+    expected = [view for view in theirs if status in (None, view.status)]
     assert len(expected) > 3
     assert sorted(found, key=_number) == sorted(expected, key=_number)
     assert all(a.placed_at_ms >= b.placed_at_ms for a, b in pairwise(found))
