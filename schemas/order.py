@@ -1,8 +1,8 @@
 """Messages of the orders domain.
 
 Money is in minor units of ``currency`` (fen), times are epoch milliseconds UTC. Every fact carries
-``version``: 1, 2, 3 ... per order without a gap. A refusal changes nothing and repeats the version
-it was judged at.
+``version``: 1, 2, 3 ... per order without a gap. A refusal, and the answer to a repeat, change
+nothing and have the version that they were judged at.
 """
 
 from __future__ import annotations
@@ -480,6 +480,22 @@ class OrderParked(Record, frozen=True):
     user_id: int
     step: str
     reason: str
+    trace_id: str
+
+
+class OrderRepeated(Record, frozen=True):
+    """A command asked for what is done already, or being done: nothing changed.
+
+    ``status`` is where the order stands, ``version`` the one it has. A placement that comes again
+    before its order is decided is not answered by this: the decision answers it.
+    """
+
+    order_no: str
+    version: int
+    shop_id: int
+    user_id: int
+    command: str
+    status: str
     trace_id: str
 
 

@@ -108,6 +108,7 @@ ORDER_EVENTS = Topic(
         order.OrderRefunded,
         order.OrderParked,
         order.OrderOperated,
+        order.OrderRepeated,
         order.OrderRefused,
     ),
 )

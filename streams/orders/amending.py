@@ -20,7 +20,7 @@ from schemas.payment import PaymentClosed
 from schemas.record import Record
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import View
-from streams.orders.commands import amend_refused, owned, refused, ruled
+from streams.orders.commands import amend_refused, owned, refused, repeated, ruled
 from streams.orders.facts import (
     AmendAnswered,
     AmendAsked,
@@ -46,7 +46,8 @@ def amend_order(
 
     1. it is malformed: InvalidMessage (BAD_HOLDS);
     2. those of ``owned``;
-    3. the amend key is known. Same body: no effect. Otherwise AMEND_CONFLICT;
+    3. the amend key is known. Same body: no effect, which OrderRepeated says unless the end of the
+       change is still to come, and says it. Otherwise AMEND_CONFLICT;
     4. the status, by VERDICTS;
     5. another change is under way: AMEND_UNDER_WAY;
     6. another currency: CURRENCY_MISMATCH;
@@ -57,12 +58,12 @@ def amend_order(
     if isinstance(order, tuple):
         return order
     if isinstance(order, Order):
-        under_way = () if order.amendment is None else (order.amendment,)
-        for known in (*order.amends, *under_way):
+        under_way = order.amendment
+        for known in (*order.amends, *(() if under_way is None else (under_way,))):
             if known.amend_key == message.amend_key:
-                if known.fingerprint == message.fingerprint:
-                    return ()
-                return (refused(message, order, OrderReason.AMEND_CONFLICT),)
+                if known.fingerprint != message.fingerprint:
+                    return (refused(message, order, OrderReason.AMEND_CONFLICT),)
+                return () if known is under_way else (repeated(message, order),)
     order = ruled(order, message)
     if not isinstance(order, Order):
         return order if isinstance(order, tuple) else ()

@@ -11,6 +11,7 @@ from schemas.order import (
     CompleteOrder,
     OperateOrder,
     OrderRefused,
+    OrderRepeated,
     PayOrder,
     PlaceOrder,
     RefundOrder,
@@ -34,8 +35,6 @@ class Verdict(Enum):
     ACCEPT = "accepted"
     REPEAT = "no effect"  # it asks for what is done already, or being done
 
-
-_OF_THE_SHOP = (ShipOrder, OperateOrder)  # these name no user
 
 _OF_THE_SHOP = (ShipOrder, OperateOrder)  # these name no user
 
@@ -146,7 +145,9 @@ VERDICTS: Mapping[type[Record], Mapping[OrderStatus, Verdict | OrderReason]] = {
     },
 }
 """A command that is accepted still has guards of its own. One with a key that the order knows (a
-waybill, an amend key, a refund key) has no effect in any status. See its decider."""
+waybill, an amend key, a refund key) has no effect in any status. See its decider.
+
+What has no effect is answered all the same (``repeated``): whoever asked knows that it is done."""
 
 
 def find(state: View, order_no: str) -> Order | FinishedOrder | None:
@@ -174,7 +175,7 @@ def ruled(
     if verdict is Verdict.ACCEPT:
         return order
     if verdict is Verdict.REPEAT:
-        return ()
+        return (repeated(command, order),)
     return (refused(command, order, OrderReason(verdict)),)
 
 
@@ -224,6 +225,22 @@ def refused(
         reason=reason,
         trace_id=trace_id,
         refusals=refusals,
+    )
+
+
+def repeated(command: OrderCommand | PlaceOrder, order: Order | FinishedOrder) -> OrderRepeated:
+    """Return the answer to a command that changes nothing, because ``order`` obeyed it before."""
+    trace_id = command.trace_id
+    if not trace_id and isinstance(order, Order):
+        trace_id = order.trace_id
+    return OrderRepeated(
+        order_no=order.order_no,
+        version=order.version,
+        shop_id=order.shop_id,
+        user_id=order.user_id,
+        command=type(command).__name__,
+        status=status_of(order),
+        trace_id=trace_id,
     )
 
 

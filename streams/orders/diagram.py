@@ -27,9 +27,9 @@ _COMMANDS = """
 ## Commands
 
 What becomes of a client's command: accepted, no effect (it asks for what is done already, or being
-done), or refused with a reason (`OrderRefused`). An unknown order, and another's, is refused as
-`UNKNOWN_ORDER`. A command whose key the order knows (a waybill, an amend key, a refund key) has no
-effect in any status.
+done: `OrderRepeated`), or refused with a reason (`OrderRefused`). An unknown order, and another's,
+is refused as `UNKNOWN_ORDER`. A command whose key the order knows (a waybill, an amend key, a
+refund key) has no effect in any status.
 """
 
 _UNTIMED = """

@@ -27,6 +27,7 @@ from schemas.order import (
     OrderRefunded,
     OrderRefunding,
     OrderRefused,
+    OrderRepeated,
     OrderRejected,
     OrderShipped,
 )
@@ -323,6 +324,7 @@ EVOLVE: Mapping[type[Record], Callable[[OrderLimits, State, Any, int], None]] = 
     OrderRefunded: _finished,
     OrderParked: _parked,
     OrderOperated: _operated,
+    OrderRepeated: no_change,
     OrderRefused: no_change,
     **STEPS,
 }

@@ -15,7 +15,7 @@ from schemas.order import CancelCause, OperateOrder, OperatorAction, OrderOperat
 from schemas.record import Record
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import View
-from streams.orders.commands import owned, refused
+from streams.orders.commands import owned, refused, repeated
 from streams.orders.ending import cancelled, cancelling, completed
 from streams.orders.facts import StepAsked
 from streams.orders.limits import OrderLimits
@@ -141,7 +141,8 @@ def operate_order(
     if isinstance(order, FinishedOrder):
         raise StageDefect(f"{message.action} is allowed for a {order.outcome} order")
     if effect in _SWITCHES:
-        return () if order.paused is _SWITCHES[effect] else (_operated(message, order),)
+        is_so = order.paused is _SWITCHES[effect]
+        return (repeated(message, order) if is_so else _operated(message, order),)
     if effect is Effect.REFUND and order.refund_wanted:
         return (refused(message, order, OrderReason.REFUND_UNDER_WAY),)
     operated = _operated(message, order)

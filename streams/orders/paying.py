@@ -9,7 +9,7 @@ from schemas.payment import PaymentClosed, PaymentFailed, PaymentRefused, Paymen
 from schemas.record import Record
 from streams.kernel.stage import View
 from streams.orders import amending, surplus
-from streams.orders.commands import find, judge_live, refused
+from streams.orders.commands import find, judge_live, refused, repeated
 from streams.orders.facts import AttemptEnded, PaymentTaken
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
@@ -37,7 +37,7 @@ def pay_order(
     if not isinstance(order, Order):
         return order
     if order.attempts and order.channel == message.channel:
-        return ()
+        return (repeated(message, order),)
     if order.amendment is not None:
         return (refused(message, order, OrderReason.AMEND_UNDER_WAY),)
     if order.attempts >= limits.payment_attempts:

@@ -20,7 +20,7 @@ from schemas.order import (
 from schemas.record import Record
 from streams.kernel.errors import InvalidMessage
 from streams.kernel.stage import View
-from streams.orders.commands import find, refused
+from streams.orders.commands import find, refused, repeated
 from streams.orders.facts import HoldAnswered, HoldDenied, HoldShortened, HoldsReturned
 from streams.orders.limits import OrderLimits
 from streams.orders.reasons import PARTLY_HELD, TIMEOUT, OrderReason
@@ -29,6 +29,7 @@ from streams.orders.state import (
     FinishedOrder,
     HoldMark,
     Order,
+    OrderStatus,
     marked,
     pay_no,
     with_amount,
@@ -49,7 +50,8 @@ def place_order(
     Guards, in this order:
 
     1. it is malformed: InvalidMessage (BAD_FINGERPRINT, BAD_HOLDS);
-    2. its number is known. Same buyer and same body: no effect. Otherwise IDEMPOTENCY_CONFLICT;
+    2. its number is known. Same buyer and same body: no effect, which OrderRepeated says unless
+       the order's decision is still to come, and says it. Otherwise IDEMPOTENCY_CONFLICT;
     3. it was placed before the idempotency window: EXPIRED_INTENT. An earlier order of the same
        number may be forgotten by then, so letting it in could place one order twice.
     """
@@ -60,7 +62,7 @@ def place_order(
         if known.shop_id != message.shop_id or known.user_id != message.user_id:
             return (refused(message, None, OrderReason.IDEMPOTENCY_CONFLICT),)
         if _fingerprint(known) == message.fingerprint:
-            return ()
+            return () if _is_undecided(known) else (repeated(message, known),)
         return (refused(message, known, OrderReason.IDEMPOTENCY_CONFLICT),)
     if message.placed_at_ms + limits.idempotency_window_ms <= now_ms:
         return (refused(message, None, OrderReason.EXPIRED_INTENT),)
@@ -209,6 +211,10 @@ def _cut(order: Order, created: OrderCreated, held: Count) -> Sequence[Record]:
         return (amended,)
     cut = replace(order, total_fen=total_fen)
     return (amended, payment_opened(cut, version + 1, order.channel))
+
+
+def _is_undecided(order: Order | FinishedOrder) -> bool:
+    return isinstance(order, Order) and order.status is OrderStatus.RESERVING
 
 
 def _fingerprint(order: Order | FinishedOrder) -> str:

@@ -27,6 +27,7 @@ from schemas.order import (
     OrderRefunding,
     OrderRefused,
     OrderRejected,
+    OrderRepeated,
     OrderShipped,
 )
 from schemas.payment import ClosePayments, RequestPayment, RequestRefund
@@ -316,6 +317,7 @@ REACT: Mapping[type[Record], Callable[[OrderLimits, View, Any], Outputs]] = {
     OrderRefunded: _publish,
     OrderParked: _publish,
     OrderOperated: _publish,
+    OrderRepeated: _publish,
     OrderRefused: _publish,
     HoldAnswered: _silent,
     HoldShortened: _silent,

@@ -9,7 +9,7 @@ from schemas.payment import PaymentRefused, RefundFailed, RefundSucceeded
 from schemas.record import Record
 from streams.kernel.stage import View
 from streams.orders import surplus
-from streams.orders.commands import owned, refused, ruled
+from streams.orders.commands import owned, refused, repeated, ruled
 from streams.orders.facts import (
     HoldUndone,
     RefundWanted,
@@ -61,7 +61,7 @@ def refund_order(
     for part in found.refunds:
         if part.refund_key == message.refund_key:
             if units in ((), part.units):
-                return ()
+                return (repeated(message, order),)
             return (refused(message, order, OrderReason.REFUND_CONFLICT),)
     verdict = ruled(order, message)
     if isinstance(verdict, tuple):

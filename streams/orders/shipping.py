@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from schemas.order import OrderPartlyShipped, OrderShipped, ShipOrder
 from schemas.record import Record
 from streams.kernel.stage import View
-from streams.orders.commands import owned, refused, ruled
+from streams.orders.commands import owned, refused, repeated, ruled
 from streams.orders.limits import OrderLimits
 from streams.orders.reasons import OrderReason
 from streams.orders.state import Order, Parcel
@@ -35,7 +35,7 @@ def ship_order(
     known = _parcel(order, message.waybill_no) if isinstance(order, Order) else None
     if known is not None:
         if units in ((), known.units):
-            return ()
+            return (repeated(message, order),)
         return (refused(message, order, OrderReason.WAYBILL_CONFLICT),)
     order = ruled(order, message)
     if not isinstance(order, Order):

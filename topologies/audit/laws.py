@@ -40,7 +40,7 @@ class Law(StrEnum):
     )
     NO_OVERSELL = "no-oversell"  # sold <= received + adjusted, per sku
 
-    ORDER_VERSION = "order-version"  # 1, 2, 3 ... per order; a refusal repeats the version
+    ORDER_VERSION = "order-version"  # 1, 2, 3 ... per order; answers that change nothing repeat it
     ORDER_SEQUENCE = "order-sequence"  # each fact may follow the one before it
     ORDER_PLACED_ONCE = "order-placed-once"
     ORDER_PRICE = "order-price"  # lines and total add up; the holds are the lines' units

@@ -64,7 +64,7 @@ _ON_THE_WAY: Final = (
 )
 PAID: Final = ("OrderPaid", *_ON_THE_WAY)
 SETTLED: Final = (*ENDED_UNPAID, *_ON_THE_WAY, "OrderParked")
-FACTS: Final = frozenset(MAY_FOLLOW) - {""} | {"OrderRefused", "OrderOperated"}
+FACTS: Final = frozenset(MAY_FOLLOW) - {""} | {"OrderRefused", "OrderRepeated", "OrderOperated"}
 
 
 class Order:
@@ -143,6 +143,9 @@ class OrderBook:
                 found = f"a refusal at version {version}"
                 self._findings.broken(Law.ORDER_VERSION, order_no, f"version {now} or 0", found, at)
             return
+        if name == "OrderRepeated":
+            self._repeated(order, fact, at)
+            return
         if order is None:
             order = self.orders[order_no] = Order()
         if version != order.version + 1:
@@ -157,6 +160,17 @@ class OrderBook:
         if effect is not None:
             effect(order, fact, at)
         order.last, order.version, order.at, order.skips = name, version, at, False
+
+    def _repeated(self, order: Order | None, fact: Fact, at: At) -> None:
+        """Judge an answer that something is done already: there is an order that may have done it."""
+        order_no, now = fact["order_no"], order.version if order is not None else 0
+        if not now or fact["version"] != now:
+            found = f"a repeat at version {fact['version']}"
+            expected = f"version {now}" if now else "no answer for an order that is not there"
+            self._findings.broken(Law.ORDER_VERSION, order_no, expected, found, at)
+        if order is not None and order.last == "OrderPlaced" and fact["command"] == "PlaceOrder":
+            expected = "no repeat before the decision"
+            self._findings.broken(Law.ORDER_SEQUENCE, order_no, expected, "OrderRepeated", at)
 
     def _illegal(self, order: Order, order_no: str, name: str, at: At) -> None:
         if name == "OrderPlaced":

@@ -91,6 +91,7 @@ WORDS: Mapping[str, Words] = {
     "OrderParked": Words(
         _O, "parks the order in step {step}, because {reason:why}: an operator is needed"
     ),
+    "OrderRepeated": Words(_O, "had been asked for that before: nothing changes"),
     "OrderRefused": Words(_O, "refuses {command:request}: {reason:why}"),
     # --- inventory
     "StockHeld": Words(

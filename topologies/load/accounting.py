@@ -53,7 +53,9 @@ STATES: Final[dict[type[Record], State]] = {
     order.OrderRefunded: State.REFUNDED,
     order.OrderParked: State.PARKED,
 }
-STAYS: Final = frozenset({order.OrderAmended, order.OrderOperated, order.OrderRefused})
+STAYS: Final = frozenset(
+    {order.OrderAmended, order.OrderOperated, order.OrderRepeated, order.OrderRefused}
+)
 """Facts that leave an order in the state that it is in."""
 ENDS: Final = frozenset(
     {

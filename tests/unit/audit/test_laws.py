@@ -65,6 +65,34 @@ CASES = [
         NOW,
         "refusal",
     ),
+    unlawful(
+        Law.ORDER_VERSION,
+        both(
+            lambda h: h.repeat("OrderCompleted", version=9, command="CompleteOrder"),
+            lambda h: rename(h, "OrderRepeated"),
+        ),
+        NOW,
+        "repeat",
+    ),
+    unlawful(
+        Law.ORDER_VERSION,
+        both(
+            lambda h: h.repeat("OrderCompleted", order_no="X", version=0, command="PlaceOrder"),
+            lambda h: rename(h, "OrderRepeated"),
+        ),
+        NOW,
+        "repeat-of-nothing",
+    ),
+    unlawful(
+        Law.ORDER_SEQUENCE,
+        both(
+            lambda h: h.placed("X"),
+            lambda h: h.repeat("OrderPlaced", order_no="X", version=1, command="PlaceOrder"),
+            lambda h: rename(h, "OrderRepeated"),
+        ),
+        NOW,
+        "repeat-before-the-decision",
+    ),
     unlawful(Law.ORDER_SEQUENCE, lambda h: h.drop("OrderCreated"), NOW, "step-left-out"),
     unlawful(Law.ORDER_SEQUENCE, lambda h: h.order("OrderPaid", "C"), NOW, "after-the-end"),
     unlawful(Law.ORDER_SEQUENCE, lambda h: h.order("OrderCreated", "X"), NOW, "never-placed"),

@@ -104,7 +104,7 @@ def test_an_action_is_judged_as_the_table_says(
         assert facts == [refused]
         assert world.public() == [refused]
     elif effect is Effect.RESUME:
-        assert facts == []  # it was not paused
+        assert facts == [world.repeat(operate(action))]  # it was not paused
     else:
         assert facts[0] == operated(order.version + 1, action)
         assert world.public()[0] == facts[0]
@@ -377,11 +377,11 @@ def test_no_timer_moves_a_paused_order_until_it_is_resumed(
 def test_pausing_and_resuming_twice_has_no_effect() -> None:
     world = created()
 
-    assert world.tell(operate(RESUME)) == []
+    assert world.tell(operate(RESUME)) == [world.repeat(operate(RESUME))]
     assert world.tell(operate(PAUSE)) == [operated(4, PAUSE)]
-    assert world.tell(operate(PAUSE)) == []
+    assert world.tell(operate(PAUSE)) == [world.repeat(operate(PAUSE))]
     assert world.tell(operate(RESUME)) == [operated(5, RESUME)]
-    assert world.tell(operate(RESUME)) == []
+    assert world.tell(operate(RESUME)) == [world.repeat(operate(RESUME))]
 
 
 def test_answers_still_move_a_paused_order_and_it_stays_paused() -> None:

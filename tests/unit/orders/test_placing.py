@@ -14,6 +14,7 @@ from schemas.order import (
     OrderPaymentOpened,
     OrderRefused,
     OrderRejected,
+    OrderRepeated,
     Refusal,
 )
 from schemas.payment import RequestPayment
@@ -147,12 +148,20 @@ def test_a_hold_that_runs_out_while_others_are_awaited_counts_as_refused() -> No
     ]
 
 
-@pytest.mark.parametrize("given", [reserving, created, fulfilling, completed, cancelled])
+@pytest.mark.parametrize("given", [created, fulfilling, completed, cancelled])
 def test_the_same_order_again_has_no_effect(given: Callable[[], World]) -> None:
     world = given()
-    channel = None if given is reserving else "wechat"
 
-    assert world.tell(place(channel=channel)) == []
+    repeat = world.repeat(place())
+    assert world.tell(place(channel="wechat")) == [repeat]
+    assert world.public() == [repeat]
+    assert world.asked() == []
+
+
+def test_the_same_order_again_before_it_is_decided_is_answered_by_the_decision() -> None:
+    world = reserving()
+
+    assert world.tell(place()) == []
     assert world.outputs == []
 
 
@@ -194,7 +203,8 @@ def test_no_placement_counts_twice_however_late_its_repeat_comes(ahead_ms: int) 
     for _ in range(26):
         forgotten += world.wait(HOUR_MS)
         again = world.tell(order)
-        assert again in ([], [refused("EXPIRED_INTENT", 0)])
+        assert len(again) == 1
+        assert isinstance(again[0], OrderRepeated) or again == [refused("EXPIRED_INTENT", 0)]
     assert forgotten == [OrderForgotten(NO)]
     assert again == [refused("EXPIRED_INTENT", 0)]
 

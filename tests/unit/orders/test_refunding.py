@@ -88,9 +88,9 @@ def test_refunding_twice_has_no_effect() -> None:
     world = fulfilling()
     world.tell(refund())
 
-    assert world.tell(refund()) == []
+    assert world.tell(refund()) == [world.repeat(refund())]
     world.tell(refunded())
-    assert world.tell(refund()) == []
+    assert world.tell(refund()) == [world.repeat(refund())]
     assert world.tell(refunded()) == []
 
 
@@ -100,7 +100,7 @@ def test_a_refund_while_holds_are_confirmed_starts_when_they_are() -> None:
     wanted = RefundWanted(NO, "broken", "", units_of((1, 2), (2, 2)), TOTAL_FEN)
     assert world.tell(refund()) == [wanted]
     assert world.outputs == []
-    assert world.tell(refund()) == []
+    assert world.tell(refund()) == [world.repeat(refund())]
     world.tell(deducted(1))
     confirmed = OrderConfirmed(NO, 5, SHOP, BUYER, TRACE)
     assert world.tell(deducted(2)) == [confirmed, refunding(6, skus=(1, 2))]

@@ -76,7 +76,7 @@ def test_units_of_one_sku_may_be_listed_twice() -> None:
 def test_the_same_waybill_again_has_no_effect(again: ShipOrder) -> None:
     world = after(fulfilling(), ship((1, 1)))
 
-    assert world.tell(again) == []
+    assert world.tell(again) == [world.repeat(again)]
 
 
 def test_the_same_waybill_with_other_units_is_a_conflict() -> None:

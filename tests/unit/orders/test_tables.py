@@ -19,6 +19,7 @@ from schemas.order import (
     AppliedRule,
     HoldRef,
     OrderRefused,
+    OrderRepeated,
     PricedLine,
     Refusal,
     SkuUnits,
@@ -55,7 +56,7 @@ PRIVATE = tuple(
     for kind in vars(facts).values()
     if inspect.isclass(kind) and issubclass(kind, Record) and kind.__module__ == facts.__name__
 )
-MOVES = [kind for kind in PUBLIC if kind is not OrderRefused]
+MOVES = [kind for kind in PUBLIC if kind not in (OrderRefused, OrderRepeated)]
 
 
 def test_every_message_of_the_inbox_has_a_decider() -> None:

@@ -13,8 +13,9 @@ from streams.engine.store import MemoryStore, PartitionState
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import Output
 from streams.orders import OrderLimits, orders_stage
+from streams.orders.commands import find
 from streams.orders.reasons import ParkReason
-from streams.orders.state import OrderStatus
+from streams.orders.state import OrderStatus, status_of
 
 START_MS = 1_790_000_000_000
 NO = "0123456789ABCDEF"
@@ -70,6 +71,13 @@ class World:
             self.outputs += self.stage.react(self.state, fact)
         self.facts += facts
         return list(facts)
+
+    def repeat(self, command: Record) -> order.OrderRepeated:
+        """Return the answer to a command that the order has obeyed before."""
+        known = find(self.state, NO)
+        assert known is not None
+        name, status = type(command).__name__, status_of(known)
+        return order.OrderRepeated(NO, known.version, SHOP, BUYER, name, status, TRACE)
 
     def public(self) -> list[Record]:
         """Return what the last call made known on order.events."""
