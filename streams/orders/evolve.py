@@ -27,8 +27,8 @@ from schemas.order import (
     OrderRefunded,
     OrderRefunding,
     OrderRefused,
-    OrderRepeated,
     OrderRejected,
+    OrderRepeated,
     OrderShipped,
 )
 from schemas.record import Record

@@ -162,7 +162,7 @@ class OrderBook:
         order.last, order.version, order.at, order.skips = name, version, at, False
 
     def _repeated(self, order: Order | None, fact: Fact, at: At) -> None:
-        """Judge an answer that something is done already: there is an order that may have done it."""
+        """Judge an answer that something is done already: an order must be there that did it."""
         order_no, now = fact["order_no"], order.version if order is not None else 0
         if not now or fact["version"] != now:
             found = f"a repeat at version {fact['version']}"

@@ -18,8 +18,8 @@ from schemas.order import (
     OrderParked,
     OrderRefunded,
     OrderRefused,
-    OrderRepeated,
     OrderRejected,
+    OrderRepeated,
 )
 from schemas.payment import RequestRefund
 from schemas.record import Record
