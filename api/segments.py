@@ -33,6 +33,7 @@ _LENGTH = struct.Struct(">I")
 _LENGTH_AND_CRC = struct.Struct(">II")
 FRAME_BYTES = _SALT_BYTES + _LENGTH_AND_CRC.size  # around each payload
 _SUFFIX = ".spool"
+_DAMAGED = ".damaged"
 _LOCK = "lock"
 _MOST_PROCESSES = 1_000  # of one machine; one folder each
 
@@ -140,10 +141,16 @@ class SegmentFolder:
                 os.close(lock)
         return adopted
 
+    @property
+    def is_taken(self) -> bool:
+        """Say whether the folder is this one's still."""
+        return self._lock >= 0
+
     def close(self) -> None:
         """Close the files and give the folder up to whoever comes next."""
         self.seal()
         os.close(self._lock)
+        self._lock = -1
 
     def _all(self) -> Iterator[Segment]:
         yield from self.segments
@@ -217,21 +224,26 @@ def _payload(content: bytes, start: int) -> bytes | None:
 
 
 def _mended(path: Path) -> Segment | None:
-    """Cut off the torn end of a segment that a crash left; remove it when nothing is in it."""
+    """Cut off the torn end of a segment that a crash left; None when no record is left in it.
+
+    What cannot be read and is no torn end is kept beside, as ``.damaged``, for a person.
+    """
     content = path.read_bytes()
     records, end, whole = 0, _HEADER_BYTES, 0
     for frame_end, payload in _frames(content):
         end = frame_end
         records += 1
         whole += FRAME_BYTES + len(payload)
-    if damaged := end - _HEADER_BYTES - whole:
-        log.error("spool_damaged", segment=str(path), unreadable_bytes=damaged, records=records)
-    if torn := max(0, len(content) - end):
-        log.info("spool_tail_cut", segment=str(path), torn_bytes=torn, records=records)
-        os.truncate(path, end)
+    has_header = content.startswith(_MAGIC)
+    if len(content) > _HEADER_BYTES and (not has_header or end - _HEADER_BYTES > whole):
+        log.error("spool_damaged", segment=str(path), bytes=len(content), records=records)
+        path.with_suffix(_DAMAGED).write_bytes(content)
+    elif len(content) > end:
+        log.info("spool_tail_cut", segment=str(path), bytes=len(content) - end, records=records)
     if not records:
         path.unlink()
         return None
+    os.truncate(path, end)
     return Segment(path, end, records)
 
 

@@ -24,6 +24,7 @@ from topologies.cli import (
     sink,
     stack,
     tickets,
+    token,
     topics,
     worker,
 )
@@ -43,6 +44,7 @@ COMMANDS = (
     orders,
     tickets,
     dlq,
+    token,
     chaos,
     bench,
 )
