@@ -135,13 +135,13 @@ def _key(jwk: Mapping[str, Any]) -> Key | None:
         return None
     try:
         if jwk.get("kty") == "RSA" and jwk.get("alg", "RS256") == "RS256":
-            public = RSAAlgorithm.from_jwk(dict(jwk))
-            if isinstance(public, RSAPublicKey) and public.key_size >= _LEAST_RSA_BITS:
-                return Key(public, "RS256")
+            rsa = RSAAlgorithm.from_jwk(dict(jwk))
+            if isinstance(rsa, RSAPublicKey) and rsa.key_size >= _LEAST_RSA_BITS:
+                return Key(rsa, "RS256")
         if jwk.get("kty") == "OKP" and jwk.get("alg", "EdDSA") in ("EdDSA", "Ed25519"):
-            public = OKPAlgorithm.from_jwk(dict(jwk))
-            if isinstance(public, Ed25519PublicKey):
-                return Key(public, "EdDSA")
+            okp = OKPAlgorithm.from_jwk(dict(jwk))
+            if isinstance(okp, Ed25519PublicKey):
+                return Key(okp, "EdDSA")
     except (InvalidKeyError, ValueError, TypeError) as error:
         log.warning("jwk_unreadable", why=str(error))
     return None

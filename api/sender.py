@@ -113,7 +113,7 @@ class _Group:
         self._left = records
         self._positions = [Position("", -1, -1)] * records
 
-    def settle(self, index: int, error: KafkaError | None, message: Message) -> None:
+    def settle(self, index: int, error: KafkaError | None, message: Any) -> None:
         """Take the report on the record at ``index``."""
         if self.done.done():  # nobody waits any more
             return
@@ -130,7 +130,7 @@ class _Report(NamedTuple):
     """What the producer says of one record; from its thread."""
 
     group: _Group
-    index: int
+    place: int
     number: int
     error: KafkaError | None
     message: Message
@@ -210,7 +210,9 @@ class Sender:
             with contextlib.suppress(BufferError, TimeoutError, _Unsettled):
                 return await self._send_directly(records)
         await self._spool.append(records)
-        self._has_spooled.set()
+        if not self._has_spooled.is_set():
+            log.warning("spooling", unacknowledged=len(self._given_at_s), broken=self._broken)
+            self._has_spooled.set()
         return Spooled()
 
     def is_well(self) -> bool:
@@ -313,7 +315,7 @@ class Sender:
         while reports:
             report = reports.popleft()
             del self._given_at_s[report.number]
-            report.group.settle(report.index, report.error, report.message)
+            report.group.settle(report.place, report.error, report.message)
 
     def _poll(self) -> None:
         """Serve the producer's reports; a thread of its own, because it waits without the loop."""
@@ -347,6 +349,7 @@ def _producer(kafka: str, linger_ms: float, on_error: Callable[[KafkaError], Non
             "reconnect.backoff.max.ms": 1_000,
             "socket.connection.setup.timeout.ms": 3_000,
             "socket.timeout.ms": 10_000,
+            "log_level": 2,  # critical: that Kafka is away is told once, by the sender
             "error_cb": on_error,
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
@@ -25,7 +25,8 @@ def run(request: pytest.FixtureRequest) -> Run:
     """Run a coroutine with a judge, on a loop of its own."""
     if request.param == "local":
         return lambda asking: asyncio.run(_asked(asking, LocalJudge()))
-    return request.getfixturevalue("run_on_redis")
+    on_redis: Run = request.getfixturevalue("run_on_redis")
+    return on_redis
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def _asked(asking: Asking, judge: Judge) -> None:
 
 
 @pytest.fixture
-def key() -> Iterator[str]:
+def key() -> str:
     """A name that nobody used before."""
     return f"limit:{{1}}:{uuid4()}"
 

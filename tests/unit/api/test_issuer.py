@@ -31,7 +31,8 @@ def test_a_printed_token_is_good_for_the_api_of_the_stack(home: Path) -> None:
     assert printed.exit_code == 0
     keys = Keys(source(str(DevelopmentIssuer(home).jwks)))
     who = asyncio.run(Authenticator(keys, ISSUER, AUDIENCE).verify(printed.stdout.strip()))
-    assert (who.shop_id, who.user_id, who.scopes) == (3, 7, {Scope.CUSTOMER, Scope.SHOP})
+    scopes = frozenset({Scope.CUSTOMER, Scope.SHOP})
+    assert (who.shop_id, who.user_id, who.scopes) == (3, 7, scopes)
 
 
 def test_the_private_key_is_for_its_user_alone_and_stays(home: Path) -> None:
@@ -51,7 +52,8 @@ def test_processes_that_start_at_once_agree_on_the_key(home: Path) -> None:
 
     def start(_: int) -> str:
         together.wait()
-        return get_unverified_header(DevelopmentIssuer(home).token(1, 7, [], 1))["kid"]
+        kid: str = get_unverified_header(DevelopmentIssuer(home).token(1, 7, [], 1))["kid"]
+        return kid
 
     with ThreadPoolExecutor(4) as pool:
         kids = set(pool.map(start, range(4)))
