@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.types import ControllerRouterHandler
+from litestar.di import Provide
+from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api.health import health, ready
+from api import docs, health, operators, orders, reading
+from api.auth import asker, guard
+from api.decoding import StrictJson
+from api.metrics import measured
+from api.openapi import CONFIG
+from api.problems import HANDLERS
 from api.services import Services
 
 PREFIX = "/api/v2"
 
-ROUTES: tuple[ControllerRouterHandler, ...] = ()
-"""What is served under PREFIX."""
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    *orders.ROUTES,
+    *operators.ROUTES,
+    *reading.ROUTES,
+)
+"""What is served under PREFIX, to whoever has a token."""
 
-OUTSIDE: tuple[ControllerRouterHandler, ...] = (health, ready)
+OUTSIDE: tuple[ControllerRouterHandler, ...] = (*health.ROUTES, *docs.ROUTES)
 """What is served beside it: probes, metrics, pages, WebSocket."""
 
 
 def build(services: Services) -> Litestar:
-    """Return the application; handlers find ``services`` by their parameter of that name."""
+    """Return the application; handlers find ``services`` in its state."""
+    api = Router(
+        PREFIX,
+        route_handlers=list(ROUTES),
+        guards=[guard()],
+        dependencies={"principal": Provide(asker)},
+        dto=StrictJson,
+        return_dto=None,
+    )
     return Litestar(
-        route_handlers=[*OUTSIDE, Router(PREFIX, route_handlers=list(ROUTES))],
+        route_handlers=[*OUTSIDE, api],
         state=State({"services": services}, deep_copy=False),
         lifespan=[_running],
-        openapi_config=None,
+        openapi_config=CONFIG,
+        exception_handlers=dict(HANDLERS),
+        request_max_body_size=services.settings.body_limit_bytes,
     )
+
+
+def served(services: Services) -> ASGIApp:
+    """Return the application as a server runs it: measured."""
+    return measured(build(services), services.metrics)
 
 
 @asynccontextmanager
 async def _running(app: Litestar) -> AsyncIterator[None]:
+    """Start the parts, and stop them in the other order."""
     services: Services = app.state.services
-    services.follower.start()
-    try:
+    async with AsyncExitStack() as ending:
+        ending.push_async_callback(services.limits.close)
+        await ending.enter_async_context(services.sender)
+        services.follower.start()
+        ending.push_async_callback(services.follower.stop)
+        ending.push_async_callback(services.decisions.stop)
         yield
-    finally:
-        await services.follower.stop()

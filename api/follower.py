@@ -141,7 +141,24 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
-        self.is_reading = False
+        self._reading = asyncio.Event()
+
+    @property
+    def is_reading(self) -> bool:
+        """Say whether it has found the facts: Kafka was there since the start."""
+        return self._reading.is_set()
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requests wait for a fact."""
+        return sum(map(len, self._expected.values()))
+
+    async def until_reading(self, timeout_s: float) -> bool:
+        """Wait until it has found the facts; say whether it has."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._reading.wait()
+        return self.is_reading
 
     def start(self) -> None:
         """Start to follow; call it on the event loop."""
@@ -208,9 +225,10 @@ class Follower:
         except TimeoutError:
             return None
         finally:
-            self._forget(expected)
+            self.forget(expected)
 
-    def _forget(self, expected: Expected) -> None:
+    def forget(self, expected: Expected) -> None:
+        """Wait no more."""
         waiting = self._expected.get(expected.key)
         if waiting is not None and expected in waiting:
             waiting.remove(expected)
@@ -240,7 +258,7 @@ class Follower:
                     log.warning("facts_unreadable", why=str(error))
                     self._stopping.wait(_RETRY_S)
                 else:
-                    self.is_reading = True
+                    self._tell(self._reading.set)
                     self._read(consumer)
         finally:
             consumer.close()
@@ -262,9 +280,14 @@ class Follower:
                     # The client reconnects by itself; facts come late meanwhile, and none is lost.
                     log.warning("facts_unreadable", why=error.str())
                     quiet_until_s = time.monotonic() + _LOG_EVERY_S
-            if facts and self._loop is not None:
-                with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-                    self._loop.call_soon_threadsafe(self.take, facts)
+            if facts:
+                self._tell(self.take, facts)
+
+    def _tell(self, call: Callable[..., object], *args: object) -> None:
+        """Run something on the event loop."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended, and nobody waits any more
+                self._loop.call_soon_threadsafe(call, *args)
 
     def _fact(self, message: Message) -> OrderFact | None:
         value, key = message.value(), message.key()

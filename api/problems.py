@@ -10,6 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from api.trace import new_trace, trace_of
+from streams.admission import InvalidIntent, ProblemCode
+
+log = structlog.get_logger()
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:orderstream:problem:"
@@ -41,6 +49,8 @@ STATUSES: Final[Mapping[str, int]] = {
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
     "UNKNOWN_ORDER": 404,
+    "UNKNOWN_SKU": 404,
+    "TICKET_NOT_OPEN": 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
@@ -121,3 +131,91 @@ def body_of(refused: Refused, trace_id: str) -> dict[str, Any]:
     )
     body: dict[str, Any] = msgspec.to_builtins(problem)
     return {**body, **refused.more}
+
+
+def of_intent(error: InvalidIntent) -> Refused:
+    """Return the error that a refused intent is: every bad field, by the names of the request.
+
+    A request that is right but for prices that have changed since is a conflict, not a mistake.
+    """
+    errors = tuple(
+        FieldError(_FIELDS.get(one.field, one.field), one.code, one.detail)
+        for one in error.problems
+    )
+    if all(one.code == ProblemCode.PRICE_CHANGED for one in error.problems):
+        detail = "prices have changed; show the buyer the new ones and place the order anew"
+        return Refused(ProblemCode.PRICE_CHANGED, detail, errors=errors)
+    return invalid(errors)
+
+
+def invalid(errors: Sequence[FieldError]) -> Refused:
+    """Return the refusal of a request with bad fields."""
+    noun = "field is" if len(errors) == 1 else "fields are"
+    return Refused(Code.INVALID_REQUEST, f"{len(errors)} {noun} not right", errors=errors)
+
+
+_KEY_HEADER = "X-Idempotency-Key"
+_FIELDS = dict.fromkeys(("client_key", "amend_key", "refund_key"), _KEY_HEADER)
+
+
+# --- for the framework ---------------------------------------------------------------------------
+
+
+def respond(request: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, Any]]:
+    """Return the response that tells a client of an error."""
+    trace_id = refused.trace_id or trace_of(request.scope["headers"]) or new_trace()
+    return Response(
+        body_of(refused, trace_id),
+        status_code=status_of(refused.code),
+        headers=refused.headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _intent(request: Request[Any, Any, Any], error: InvalidIntent) -> Response[dict[str, Any]]:
+    return respond(request, of_intent(error))
+
+
+def _framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    """Tell of what the framework found: no such route, a bad parameter, too large a body."""
+    headers = dict(error.headers or {})
+    if isinstance(error, ValidationException) and isinstance(error.extra, list):
+        errors = [
+            FieldError(str(one.get("key", "")), "INVALID", str(one.get("message", "")))
+            for one in error.extra
+            if isinstance(one, dict)
+        ]
+        return respond(request, invalid(errors))
+    code = _CODES.get(error.status_code, Code.INVALID_REQUEST)
+    if code == Code.INTERNAL:
+        log.error("request_failed", path=request.scope["path"], why=repr(error))
+        return respond(request, Refused(code, _INTERNAL))
+    return respond(request, Refused(code, str(error.detail), headers=headers))
+
+
+def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    log.error("request_failed", path=request.scope["path"], exc_info=error)
+    return respond(request, Refused(Code.INTERNAL, _INTERNAL))
+
+
+_INTERNAL = "something went wrong here; try again, and name the trace_id if it stays"
+_CODES: Final[Mapping[int, str]] = {
+    401: Code.UNAUTHENTICATED,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    413: Code.TOO_LARGE,
+    415: Code.UNSUPPORTED_MEDIA_TYPE,
+    429: Code.RATE_LIMITED,
+    500: Code.INTERNAL,
+    503: Code.UNAVAILABLE,
+}
+"""What the framework's own errors are called."""
+
+HANDLERS: Final[Mapping[int | type[Exception], Any]] = {
+    Refused: respond,
+    InvalidIntent: _intent,
+    HTTPException: _framework,
+    Exception: _defect,
+}
+"""Exception -> how a client is told of it."""

@@ -1,4 +1,4 @@
-"""What the handlers work with, built once by ``app.build`` and given to them by the framework.
+"""What the handlers work with, built once and given to them in the application's state.
 
 Each part that another module makes is known here by what is asked of it, so that a test puts its
 own in its place.
@@ -6,36 +6,26 @@ own in its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from api.follower import Follower
+from api.auth import Principal
+from api.decisions import Decisions
+from api.follower import Follower, OrderFact
+from api.limits import Limits
+from api.metrics import ApiMetrics
+from api.sender import Sender
 from api.settings import ApiSettings
 from schemas.codec import Codec
-from schemas.read_model import OrderView
-
-
-class Principal(Protocol):
-    """Who asks: a user of a shop, and what she may do."""
-
-    @property
-    def shop_id(self) -> int:
-        """The shop (tenant)."""
-
-    @property
-    def user_id(self) -> int:
-        """The user; 0 for one who is no customer."""
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What the token allows."""
+from schemas.read_model import OrderView, StockView
+from streams.pricing import PriceList
 
 
 class Authenticator(Protocol):
     """Tells who asks."""
 
-    def authenticate(self, headers: Mapping[str, str]) -> Principal:
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """Return the principal of a request; raise Refused (UNAUTHENTICATED) without a good one."""
 
 
@@ -46,11 +36,41 @@ class Page(NamedTuple):
     cursor: str | None
 
 
+class Reads(Protocol):
+    """What is known of orders and stock. A store that is away is never an error."""
+
+    async def order(self, order_no: str) -> OrderView | None:
+        """Return an order's view; None: there is no such order."""
+
+    async def facts(self, order_no: str) -> Sequence[OrderFact]:
+        """Return an order's public facts, the oldest first."""
+
+    async def orders(
+        self, shop_id: int, user_id: int, status: str | None, cursor: str | None, limit: int
+    ) -> Page:
+        """Return a user's orders, the newest first; only those of a ``status`` if one is given."""
+
+    async def stock(self, sku_id: int) -> StockView | None:
+        """Return a sku's stock; None: nobody has heard of it."""
+
+
+Retell = Callable[[Sequence[OrderFact]], Awaitable[None]]
+"""Gives facts of an order again to whoever is told of it."""
+
+
 @dataclass
 class Services:
     """Everything that handlers use."""
 
     settings: ApiSettings
     codec: Codec
+    prices: PriceList
     follower: Follower
+    sender: Sender
+    decisions: Decisions
+    reads: Reads
     authenticator: Authenticator
+    limits: Limits
+    metrics: ApiMetrics
+    retellers: list[Retell] = field(default_factory=list)
+    """The parts that push facts to clients; each adds itself."""

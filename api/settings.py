@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from api.issuer import AUDIENCE
+from api.spool import MAX_BYTES
 
 
 class ApiSettings(BaseSettings):
@@ -32,6 +37,19 @@ class ApiSettings(BaseSettings):
         default=50_000,
         ge=1,
         description="Recent facts kept in memory, ~600 bytes each: 30 MB a process.",
+    )
+    jwks: str | None = Field(
+        default=None,
+        description="File or https URL of the keys (JWK Set) that tokens are signed with; default: "
+        "those of the development issuer.",
+    )
+    issuer: str | None = Field(default=None, description="`iss` of the tokens of those keys.")
+    audience: str = Field(default=AUDIENCE, description="`aud` that tokens must have.")
+    spool_folder: Path | None = Field(
+        default=None, description="Where commands wait for Kafka; default: below ORDERSTREAM_HOME."
+    )
+    spool_bytes: int = Field(
+        default=MAX_BYTES, ge=1024 * 1024, description="Largest size of one process's spool."
     )
     body_limit_bytes: int = Field(
         default=256 * 1024,

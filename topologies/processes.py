@@ -82,9 +82,14 @@ class Process:
 
     def entries(self) -> list[dict[str, Any]]:
         """Return all its log lines so far, less one that a SIGKILL cut off."""
-        found = []
-        for line in self.output().splitlines():
-            if line.startswith("{"):
-                with contextlib.suppress(json.JSONDecodeError):
-                    found.append(json.loads(line))
-        return found
+        return entries(self.log)
+
+
+def entries(log: Path) -> list[dict[str, Any]]:
+    """Return the JSON lines of a log, less one that a SIGKILL cut off."""
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith("{"):
+            with contextlib.suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+    return found

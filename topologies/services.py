@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from deploy.service import Exited, LogLine, Service
+from deploy.service import Exited, Http, LogLine, Service
 
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 20.0  # the last checkpoint drains the producer first
@@ -41,6 +41,23 @@ def worker(number: int, env: Mapping[str, str] | None = None) -> Service:
     )
 
 
+def api(port: int) -> Service:
+    """Return the front door at a port of 127.0.0.1; it is ready when it follows the facts."""
+    return Service(
+        name="api",
+        argv=command("api", "--port", str(port)),
+        ready=Http(f"{api_url(port)}/ready"),
+        after=("topics", "schemas"),
+        ready_timeout_s=_START_LIMIT_S,
+        stop_timeout_s=_STOP_LIMIT_S,
+    )
+
+
+def api_url(port: int) -> str:
+    """Return where the front door answers."""
+    return f"http://127.0.0.1:{port}"
+
+
 def gateway(*arguments: str) -> Service:
     """Return the simulated payment gateway; ``arguments`` are options of its command."""
     return Service(
@@ -73,8 +90,17 @@ def sinks(servers: Sequence[str]) -> tuple[Service, ...]:
 
 
 def pipeline(
-    workers: int, env: Mapping[str, str] | None = None, gateway_options: Sequence[str] = ()
+    workers: int,
+    env: Mapping[str, str] | None = None,
+    gateway_options: Sequence[str] = (),
+    *,
+    api_port: int,
 ) -> tuple[Service, ...]:
-    """Return everything that runs beside the servers: jobs, workers and the gateway."""
+    """Return all that runs beside the servers: jobs, workers, the gateway, the front door."""
     numbers = range(1, workers + 1)
-    return (*setup(), *(worker(n, env) for n in numbers), gateway(*gateway_options))
+    return (
+        *setup(),
+        *(worker(n, env) for n in numbers),
+        gateway(*gateway_options),
+        api(api_port),
+    )

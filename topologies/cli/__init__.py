@@ -10,6 +10,7 @@ import typer
 
 from deploy.errors import DeployError, FetchError, MissingError
 from topologies.cli import (
+    api,
     audit,
     bench,
     chaos,
@@ -35,6 +36,7 @@ COMMANDS = (
     topics,
     schemas,
     worker,
+    api,
     gateway,
     sink,
     load,

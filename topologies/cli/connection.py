@@ -60,12 +60,18 @@ def redis_url(option: str | None) -> str:
     return _address("redis", option)
 
 
-def _address(server: str, option: str | None) -> str:
+def optional_address(server: str, option: str | None) -> str | None:
+    """Return the server of this name to use; None when there is none."""
     settings = DeploySettings()
     found = option or settings.external().get(server)
     if found is None:
         running = stack.state(settings.home)
         found = running.endpoints.get(server) if running else None
+    return found
+
+
+def _address(server: str, option: str | None) -> str:
+    found = optional_address(server, option)
     if found is None:
         raise MissingError(
             f"no {server}: give --{server}, set ORDERSTREAM_{server.upper()}, "

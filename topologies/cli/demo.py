@@ -46,22 +46,25 @@ def demo(
     from rich.console import Console
 
     from deploy import stack
+    from deploy.process import free_ports
     from deploy.progress import shown_on
-    from topologies.services import pipeline
+    from topologies.services import api_url, pipeline
 
     console = Console(stderr=True)
     started_s = time.monotonic()
     env = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(_PAYMENT_WINDOW_MS)}
     console.print("demo: starting Kafka, the schema registry, a worker and a payment gateway")
+    (port,) = free_ports(1)
     with ExitStack() as ending:
         with shown_on(console) as progress:
             options = stack.Options(
                 servers=("kafka", "registry"),
-                services=pipeline(workers, env, _GATEWAY_FAULTS),
+                services=pipeline(workers, env, _GATEWAY_FAULTS, api_port=port),
                 progress=progress,
             )
             endpoints = ending.enter_context(stack.running(options))
         console.print(f"demo: everything runs after {time.monotonic() - started_s:.1f} s")
+        console.print(f"demo: meanwhile, the API's page: {api_url(port)}/docs", highlight=False)
         ok = _run(console, endpoints, orders, seed, as_json)
     console.print(f"demo: {time.monotonic() - started_s:.1f} s in all", highlight=False)
     if not ok:

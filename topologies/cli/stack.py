@@ -25,12 +25,15 @@ def up(
     ] = 1,
     only: _ONLY = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Wipe the data of earlier runs.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API on 127.0.0.1; 0: a free one.")
+    ] = 0,
     as_json: _JSON = False,
 ) -> None:
     """Start everything and leave it running; data is kept between runs.
 
-    Everything is: the servers, topics and schemas, the workers, the simulated payment gateway,
-    the sinks.
+    Everything is: the servers, topics and schemas, the workers, the simulated payment gateway, the
+    sinks, and the API (HTTP).
     Servers named by ORDERSTREAM_KAFKA, _REGISTRY, _REDIS or _MYSQL are used, not started.
 
     Example: orderstream up --workers 2 --fresh
@@ -41,6 +44,7 @@ def up(
     from rich.console import Console
 
     from deploy import stack
+    from deploy.process import free_ports
     from deploy.progress import shown_on
     from topologies.services import pipeline, sinks
 
@@ -49,16 +53,35 @@ def up(
         raise typer.BadParameter(f"no such server: {', '.join(sorted(unknown))}", param_hint="only")
     console = Console(stderr=True)
     with shown_on(console) as progress:
-        services = (*pipeline(workers), *sinks(servers)) if workers else ()
+        port = port or free_ports(1)[0]
+        parts = (*pipeline(workers, api_port=port), *sinks(servers))
+        services = parts if workers else ()
         endpoints = stack.up(
             stack.Options(servers=servers, services=services, fresh=fresh, progress=progress)
         )
+    url = _api_url()
     if as_json:
-        print(json.dumps(dict(endpoints.addresses)))
+        print(json.dumps({**endpoints.addresses, **({"api": url} if url else {})}))
         return
     for variable, address in endpoints.environ().items():
         print(f"export {variable}={address}")
+    if url:
+        console.print(f"API: {url}  its page: {url}/docs  a token: orderstream token")
     console.print("running; see: orderstream status, stop: orderstream down", style="dim")
+
+
+def _api_url() -> str | None:
+    """Return where the API of the running stack answers; None when it has none."""
+    from pathlib import Path
+
+    from deploy import stack
+    from topologies.processes import entries
+
+    for service in stack.status():
+        if service.name == "api" and service.log:
+            urls = [one["url"] for one in entries(Path(service.log)) if one["event"] == "serving"]
+            return str(urls[-1]) if urls else None
+    return None
 
 
 def down(as_json: _JSON = False) -> None:

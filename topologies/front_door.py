@@ -1,0 +1,195 @@
+"""The API process put together: its servers, its parts, and the siblings that share its port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from api.app import served
+from api.auth import Authenticator
+from api.decisions import INBOXES, Decisions
+from api.facts import KafkaFacts
+from api.follower import Follower
+from api.issuer import ISSUER, DevelopmentIssuer
+from api.keys import Keys, source
+from api.limits import Limits
+from api.metrics import ApiMetrics
+from api.occasional import Occasional
+from api.read_model import ReadModel
+from api.sender import Sender
+from api.services import Reads, Services
+from api.serving import bound, serve
+from api.settings import ApiSettings
+from api.spool import Spool
+from api.window_reads import WindowReads
+from deploy.process import dying_with
+from schemas.codec import Codec
+from schemas.registry import connected_codec
+from schemas.topics import (
+    INVENTORY_COMMANDS,
+    INVENTORY_EVENTS,
+    ORDER_EVENTS,
+    PAYMENT_COMMANDS,
+    PAYMENT_EVENTS,
+    Topic,
+)
+from topologies.catalogue import Catalogue
+from topologies.logs import configure_logging
+from topologies.pipeline import all_records
+from topologies.services import command
+from topologies.topics import incarnations
+
+log = structlog.get_logger("api")
+
+_OCCASIONAL_FACTS = 2_000
+_OCCASIONAL_LOOKBACK_S = 1.0
+_LOOK_S = 0.2
+_RESTART_PAUSE_S = 1.0
+_STOP_LIMIT_S = 15.0  # a process lets requests come to their end for 10 s
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the servers are that the API works with; without Redis each process is on its own."""
+
+    kafka: str
+    registry: str
+    redis: str | None
+    home: Path
+    """Folder of the embedded stack: the development issuer's key and the spool are below it."""
+
+
+def build_services(servers: Servers, settings: ApiSettings) -> Services:
+    """Return the parts of the API; the catalogue has been read when it returns.
+
+    Raises SchemasMissing, TopicsMissing and CatalogueAway.
+    """
+    codec = connected_codec(servers.registry, all_records())
+    prices = Catalogue(servers.kafka, codec)
+    prices.start()
+
+    def follower(topic: Topic, lookback_s: float, window_facts: int) -> Follower:
+        return Follower(
+            servers.kafka, codec, [topic], lookback_s=lookback_s, window_facts=window_facts
+        )
+
+    def occasional(topic: Topic) -> Occasional:
+        return Occasional(lambda: follower(topic, _OCCASIONAL_LOOKBACK_S, _OCCASIONAL_FACTS))
+
+    orders = follower(ORDER_EVENTS, settings.lookback_s, settings.window_facts)
+    spool = Spool(settings.spool_folder or servers.home / "spool", settings.spool_bytes)
+    sender = Sender(servers.kafka, spool, _end, patience_s=settings.kafka_limit_s)
+    jwks = settings.jwks or str(DevelopmentIssuer(servers.home).jwks)
+    return Services(
+        settings=settings,
+        codec=codec,
+        prices=prices,
+        follower=orders,
+        sender=sender,
+        decisions=Decisions(
+            codec,
+            sender,
+            orders,
+            {
+                INVENTORY_COMMANDS.name: occasional(INVENTORY_EVENTS),
+                PAYMENT_COMMANDS.name: occasional(PAYMENT_EVENTS),
+            },
+            incarnations(servers.kafka, [topic.name for topic in INBOXES]),
+            settings.decision_limit_s,
+        ),
+        reads=_reads(servers, codec, orders),
+        authenticator=Authenticator(
+            Keys(source(jwks)), settings.issuer or ISSUER, settings.audience
+        ),
+        limits=Limits(servers.redis),
+        metrics=ApiMetrics(),
+    )
+
+
+def _reads(servers: Servers, codec: Codec, orders: Follower) -> Reads:
+    if servers.redis is None:
+        return WindowReads(orders)
+    return ReadModel(servers.redis, orders, KafkaFacts(servers.kafka, codec))
+
+
+def run_api(servers: Servers, settings: ApiSettings, host: str, port: int) -> None:
+    """Serve the API in this process until SIGTERM; JSON lines go to standard output.
+
+    Raises OSError when the address cannot be had, and what ``build_services`` raises.
+    """
+    configure_logging()
+    at = bound(host, port)
+    url = f"http://{host}:{at.getsockname()[1]}"
+    services = build_services(servers, settings)
+    serve(served(services), at, lambda: log.info("serving", url=url, docs=f"{url}/docs"))
+
+
+def run_siblings(count: int, host: str, port: int, env: Mapping[str, str]) -> int:
+    """Run ``count`` API processes at one port until SIGTERM, and restart one that ends.
+
+    Returns the exit code: 0, or that of a process that could not even start.
+    """
+    at = bound(host, port)  # never listens: it keeps the port for the others
+    address = ("--host", host, "--port", str(at.getsockname()[1]))
+    argv = command("api", *address)
+    siblings = Siblings(argv, env, count)
+    signal.signal(signal.SIGTERM, lambda *_: siblings.end())
+    signal.signal(signal.SIGINT, lambda *_: siblings.end())
+    with at:
+        return siblings.run()
+
+
+class Siblings:
+    """Processes that run the same command."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], count: int) -> None:
+        self._argv = argv
+        self._env = {**os.environ, **env}
+        self._is_ending = False
+        self._processes = [self._start() for _ in range(count)]
+
+    def end(self) -> None:
+        """Ask all to end."""
+        self._is_ending = True
+        for process in self._processes:
+            process.terminate()
+
+    def run(self) -> int:
+        """Watch over them until ``end``; return the exit code for this process."""
+        started_s = time.monotonic()
+        while not self._is_ending:
+            time.sleep(_LOOK_S)
+            for index, process in enumerate(self._processes):
+                code = process.poll()
+                if code is None or self._is_ending:
+                    continue
+                if code > 0 and time.monotonic() - started_s < _RESTART_PAUSE_S:
+                    self.end()
+                    return code
+                time.sleep(_RESTART_PAUSE_S)
+                if not self._is_ending:
+                    self._processes[index] = self._start()
+        for process in self._processes:
+            try:
+                process.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        return 0
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._argv, env=self._env, preexec_fn=dying_with(os.getpid()), start_new_session=True
+        )
+
+
+def _end(why: str) -> None:
+    """End this process in order: whoever watches over it starts another one."""
+    log.error("ending", why=why)
+    os.kill(os.getpid(), signal.SIGTERM)
