@@ -35,8 +35,8 @@ def api(
 ) -> None:
     """Serve HTTP until SIGTERM: orders, payments, queries, their OpenAPI page at /docs.
 
-    Without Redis each process keeps limits and answers by itself. What it does is logged as JSON
-    lines; the line `serving` has the URL. Settings: ORDERSTREAM_API_* (see api/settings.py).
+    It logs JSON lines, of which `serving` has the URL. Without Redis each process keeps limits and
+    answers by itself. Settings: ORDERSTREAM_API_* (see api/settings.py).
 
     Example: orderstream api --port 8080 --processes 2
 
