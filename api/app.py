@@ -62,6 +62,7 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     services: Services = app.state.services
     async with AsyncExitStack() as ending:
         ending.push_async_callback(services.limits.close)
+        ending.push_async_callback(services.reads.close)
         await ending.enter_async_context(services.sender)
         services.follower.start()
         ending.push_async_callback(services.follower.stop)

@@ -53,6 +53,9 @@ class Reads(Protocol):
     async def stock(self, sku_id: int) -> StockView | None:
         """Return a sku's stock; None: nobody has heard of it."""
 
+    async def close(self) -> None:
+        """Let go of the store."""
+
 
 Retell = Callable[[Sequence[OrderFact]], Awaitable[None]]
 """Gives facts of an order again to whoever is told of it."""

@@ -36,3 +36,6 @@ class WindowReads:
     async def stock(self, sku_id: int) -> StockView | None:
         """Return nothing: the window has orders only."""
         return None
+
+    async def close(self) -> None:
+        """Do nothing: there is no store."""
