@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from api import docs, health, operators, orders, reading
-from api.auth import asker, guard
+from api.auth import asker, authenticated
 from api.decoding import StrictJson
 from api.metrics import measured
 from api.openapi import CONFIG
@@ -36,7 +36,7 @@ def build(services: Services) -> Litestar:
     api = Router(
         PREFIX,
         route_handlers=list(ROUTES),
-        guards=[guard()],
+        middleware=[authenticated],
         dependencies={"principal": Provide(asker)},
         dto=StrictJson,
         return_dto=None,
