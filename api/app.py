@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from api import docs, health, operators, orders, reading
 from api.auth import asker, authenticated
 from api.decoding import StrictJson
+from api.headers import cors, harden
 from api.metrics import measured
 from api.openapi import CONFIG
 from api.problems import HANDLERS
@@ -48,6 +49,8 @@ def build(services: Services) -> Litestar:
         openapi_config=CONFIG,
         exception_handlers=dict(HANDLERS),
         request_max_body_size=services.settings.body_limit_bytes,
+        before_send=[harden],
+        cors_config=cors(services.settings.cors_origins),
     )
 
 

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import jwt
 import msgspec
@@ -200,7 +200,8 @@ def check_acts_for(principal: Principal, shop_id: int, user_id: int) -> None:
 
 # --- for the framework ---------------------------------------------------------------------------
 
-_STATE = "principal"
+ASKER: Final = "principal"
+"""Where a scope's state keeps the principal."""
 
 
 def guard(*scopes: Scope) -> Guard:
@@ -215,10 +216,10 @@ def guard(*scopes: Scope) -> Guard:
         if connection.route_handler.opt.get("public"):
             return
         state = connection.scope["state"]
-        found: Principal | None = state.get(_STATE)
+        found: Principal | None = state.get(ASKER)
         if found is None:
             authenticator: Authenticator = connection.app.state.services.authenticator
-            found = state[_STATE] = await authenticator.authenticate(connection.headers)
+            found = state[ASKER] = await authenticator.authenticate(connection.headers)
         if scopes:
             require(found, *scopes)
 
@@ -244,7 +245,7 @@ def authenticated(app: ASGIApp) -> ASGIApp:
 
 async def asker(request: Request[Any, Any, Any]) -> Principal:
     """Give a handler who asks; the guard has looked before."""
-    found: Principal = request.scope["state"][_STATE]
+    found: Principal = request.scope["state"][ASKER]
     return found
 
 

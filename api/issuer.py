@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -27,13 +28,31 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from api.auth import Scope
+from api.auth import Authenticator, Scope
+from api.keys import Keys, source
+from api.settings import ApiSettings
+
+log = structlog.get_logger()
 
 ISSUER = "urn:orderstream:development"
 AUDIENCE = "orderstream"
 _FOLDER = "issuer"
 _PRIVATE = "key.pem"
 _PUBLIC = "jwks.json"
+
+
+def authenticator(settings: ApiSettings, home: Path) -> Authenticator:
+    """Return who judges tokens: by the keys that the settings name, else this issuer's.
+
+    ``home`` is the embedded stack's. Raises ValueError when the settings name keys and no issuer.
+    """
+    if settings.jwks is None:
+        here = DevelopmentIssuer(home)
+        log.warning("development_tokens_are_good", jwks=str(here.jwks))
+        return Authenticator(Keys(source(str(here.jwks))), ISSUER, settings.audience)
+    if settings.issuer is None:
+        raise ValueError("ORDERSTREAM_API_JWKS needs ORDERSTREAM_API_ISSUER: the tokens' iss")
+    return Authenticator(Keys(source(settings.jwks)), settings.issuer, settings.audience)
 
 
 class DevelopmentIssuer:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -109,9 +110,16 @@ def parse(content: bytes) -> dict[str, Key]:
 
 
 def source(location: str) -> Fetch:
-    """Return what fetches the JWK Set at ``location``: a path, or an http(s) URL."""
-    if not location.startswith(("http://", "https://")):
+    """Return what fetches the JWK Set at ``location``: a path, or an https URL.
+
+    Raises ValueError for http: who is on the way could put in keys of her own. A server on this
+    machine may be asked so.
+    """
+    url = urlsplit(location)
+    if url.scheme not in ("http", "https"):
         return lambda: asyncio.to_thread(Path(location).read_bytes)
+    if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError(f"keys are fetched by https only, not from {location}")
     return lambda: asyncio.to_thread(_download, location)
 
 

@@ -15,17 +15,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import redis.asyncio as aioredis
 import structlog
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from api.auth import Principal, Scope
+from api.auth import ASKER, Principal, Scope
+from api.headers import RATES
 from api.problems import Code, Refused
 from api.rates import SECOND_US, Charge, Policy, Question, Record, Reply, draw, headers
+from api.settings import ApiSettings
 
 log = structlog.get_logger()
 
@@ -47,11 +51,21 @@ _FINGERPRINT_BYTES = 32
 class Policies(NamedTuple):
     """Rates by who asks and for what; a sku's is for all who want it together."""
 
-    read: Policy = Policy("read", 1_200, 60)
-    write: Policy = Policy("write", 300, 60)
-    service: Policy = Policy("service", 2_000, 1)
+    read: Policy
+    write: Policy
+    service: Policy
     """For tokens with the scope shop or operator: they act for many."""
-    sku: Policy = Policy("sku", 5_000, 1)
+    sku: Policy
+
+
+def policies(settings: ApiSettings) -> Policies:
+    """Return the rates that the settings name."""
+    return Policies(
+        read=Policy.parse("read", settings.read_rate),
+        write=Policy.parse("write", settings.write_rate),
+        service=Policy.parse("service", settings.service_rate),
+        sku=Policy.parse("sku", settings.sku_rate),
+    )
 
 
 class Admission(NamedTuple):
@@ -163,10 +177,10 @@ class Limits:
     def __init__(
         self,
         redis_url: str | None,
-        policies: Policies | None = None,
+        policies: Policies,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._policies = policies or Policies()
+        self._policies = policies
         self._clock_s = clock_s
         self._redis = None if redis_url is None else RedisJudge(redis_url)
         self._local = LocalJudge(lambda: int(clock_s() * SECOND_US))
@@ -275,3 +289,23 @@ class Limits:
         if self._in_a_row == _FAILURES:
             # The error's own text may hold the address, and the address a password.
             log.warning("limits_kept_locally", why=type(error).__name__)
+
+
+# --- for the framework ---------------------------------------------------------------------------
+
+OWN_LIMITS: Final = {"own_limits": True}
+"""``opt`` of a route whose handler asks itself, because its request has a key or skus."""
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def limited(connection: ASGIConnection[Any, Any, Any, Any], route: BaseRouteHandler) -> None:
+    """Charge a request to its route; a guard behind that of ``api/auth.py``."""
+    scope = connection.scope
+    who: Principal | None = scope["state"].get(ASKER)
+    if who is None or route.opt.get("own_limits"):  # nobody has to be known on a public route
+        return
+    limits: Limits = connection.app.state.services.limits
+    method, path = str(scope.get("method", "GET")), scope["path_template"]
+    admission = await limits.admit(who, f"{method} {path}", writes=method not in _READING)
+    scope["state"][RATES] = admission.headers

@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.issuer import AUDIENCE
 from api.spool import MAX_BYTES
+
+_RATE = r"^[1-9]\d{0,8}/[1-9]\d{0,5}$"
 
 
 class ApiSettings(BaseSettings):
@@ -22,6 +23,37 @@ class ApiSettings(BaseSettings):
         env_prefix="ORDERSTREAM_API_", env_ignore_empty=True, frozen=True
     )
 
+    jwks: str | None = Field(
+        default=None,
+        description="The JWK Set of the tokens' issuer: a file or an https URL. Without it the "
+        "development issuer's below ORDERSTREAM_HOME is used.",
+    )
+    issuer: str | None = Field(
+        default=None, description="What `iss` of the tokens must be; needed with a JWK Set."
+    )
+    audience: str = Field(default="orderstream", description="What `aud` of the tokens must be.")
+    cors_origins: str = Field(
+        default="",
+        description="Origins, by commas, whose pages may use the API; none by default.",
+    )
+    read_rate: str = Field(
+        default="1200/60",
+        pattern=_RATE,
+        description="Questions of one customer to one route: QUOTA/SECONDS.",
+    )
+    write_rate: str = Field(
+        default="300/60",
+        pattern=_RATE,
+        description="Requests of one customer that change something, to one route.",
+    )
+    service_rate: str = Field(
+        default="2000/1",
+        pattern=_RATE,
+        description="Requests with one token of scope shop or operator, to one route.",
+    )
+    sku_rate: str = Field(
+        default="5000/1", pattern=_RATE, description="New orders of one sku, of all users."
+    )
     decision_limit_s: float = Field(
         default=3.0, gt=0, description="How long a request waits for the stream's decision."
     )
@@ -38,13 +70,6 @@ class ApiSettings(BaseSettings):
         ge=1,
         description="Recent facts kept in memory, ~600 bytes each: 30 MB a process.",
     )
-    jwks: str | None = Field(
-        default=None,
-        description="File or https URL of the keys (JWK Set) that tokens are signed with; default: "
-        "those of the development issuer.",
-    )
-    issuer: str | None = Field(default=None, description="`iss` of the tokens of those keys.")
-    audience: str = Field(default=AUDIENCE, description="`aud` that tokens must have.")
     spool_folder: Path | None = Field(
         default=None, description="Where commands wait for Kafka; default: below ORDERSTREAM_HOME."
     )

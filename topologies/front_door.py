@@ -13,13 +13,11 @@ from pathlib import Path
 import structlog
 
 from api.app import served
-from api.auth import Authenticator
 from api.decisions import INBOXES, Decisions
 from api.facts import KafkaFacts
 from api.follower import Follower
-from api.issuer import ISSUER, DevelopmentIssuer
-from api.keys import Keys, source
-from api.limits import Limits
+from api.issuer import authenticator
+from api.limits import Limits, policies
 from api.metrics import ApiMetrics
 from api.occasional import Occasional
 from api.read_model import ReadModel
@@ -86,7 +84,6 @@ def build_services(servers: Servers, settings: ApiSettings) -> Services:
     orders = follower(ORDER_EVENTS, settings.lookback_s, settings.window_facts)
     spool = Spool(settings.spool_folder or servers.home / "spool", settings.spool_bytes)
     sender = Sender(servers.kafka, spool, _end, patience_s=settings.kafka_limit_s)
-    jwks = settings.jwks or str(DevelopmentIssuer(servers.home).jwks)
     return Services(
         settings=settings,
         codec=codec,
@@ -105,10 +102,8 @@ def build_services(servers: Servers, settings: ApiSettings) -> Services:
             settings.decision_limit_s,
         ),
         reads=_reads(servers, codec, orders),
-        authenticator=Authenticator(
-            Keys(source(jwks)), settings.issuer or ISSUER, settings.audience
-        ),
-        limits=Limits(servers.redis),
+        authenticator=authenticator(settings, servers.home),
+        limits=Limits(servers.redis, policies(settings)),
         metrics=ApiMetrics(),
     )
 

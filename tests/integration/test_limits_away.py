@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from api.auth import Principal, Scope
-from api.limits import Limits, Policies
+from api.limits import Limits, policies
 from api.problems import Refused
-from api.rates import Policy
+from api.settings import ApiSettings
 from deploy import stack
 from deploy.process import ProcessId
 from deploy.settings import DeploySettings
 
 WHO = Principal(1, 7, frozenset({Scope.CUSTOMER}), "7", 0)
-POLICIES = Policies(write=Policy("write", 20, 3600))
+POLICIES = policies(ApiSettings(write_rate="20/3600"))
 BODY = b"a" * 32
 LIMIT_S = 20.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from api.auth import Principal, Scope
 from api.decisions import INBOXES, Decisions
 from api.follower import Follower
-from api.limits import Limits
+from api.limits import Limits, policies
 from api.metrics import ApiMetrics
 from api.sender import Sender
 from api.services import Services
@@ -44,6 +44,6 @@ def services() -> Services:
         decisions=Decisions(CODEC, sender, follower, {}, identities, settings.decision_limit_s),
         reads=WindowReads(follower),
         authenticator=Everybody(),
-        limits=Limits(None),
+        limits=Limits(None, policies(settings)),
         metrics=ApiMetrics(),
     )
