@@ -12,6 +12,7 @@ All keys of a shop have the hash tag ``{shop}``: in a Redis Cluster they lie on 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
@@ -212,7 +213,9 @@ class Limits:
         for sku_id in dict.fromkeys(skus):
             name = f"limit:{{{who.shop_id}}}:sku:{sku_id}"
             charges.append(Charge(name, self._policies.sku, only_new=True))
-        record = f"answer:{owner}:{route}:{key}" if key else ""
+        # A client's key is as long as it likes; its hash is not.
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        record = f"answer:{owner}:{route}:{digest}" if key else ""
         reply = await self._ask(Question(charges, record, fingerprint))
         told = headers(charges, reply)
         if reply.limited:
