@@ -1,0 +1,181 @@
+"""The two-tenant matrix: nobody reads or moves what is somebody else's, by any route.
+
+Each route is asked for an object of A by everybody who is not A: another customer of the shop, the
+same user id in another shop, another shop's system and operator, and a token without any scope.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from confluent_kafka import Producer
+
+from api.auth import Scope
+from api.issuer import DevelopmentIssuer
+from deploy.stack import Endpoints
+from schemas.catalog import SkuListed
+from schemas.registry import connected_codec
+from schemas.topics import CATALOG_EVENTS
+from tests.access import CASES, Case, Route, Whose, routes
+from tests.pipeline import Process, Worker, set_up
+
+SHOP, OTHER_SHOP = 8_101, 8_102
+USER, OTHER_USER = 7, 8
+LIMIT_S = 60.0
+A_S_OWN: Mapping[str, Any] = {}
+NOBODYS = {"order_no": "0" * 16, "sku_id": 10**15 + 7}
+
+STRANGERS: dict[str, tuple[int, int, tuple[Scope, ...]]] = {
+    "another customer": (SHOP, OTHER_USER, (Scope.CUSTOMER,)),
+    "the same user id in another shop": (OTHER_SHOP, USER, (Scope.CUSTOMER,)),
+    "another shop": (OTHER_SHOP, 0, (Scope.SHOP,)),
+    "another shop's operator": (OTHER_SHOP, 0, (Scope.OPERATOR,)),
+    "a token without scopes": (SHOP, USER, ()),
+}
+ASKED = [
+    pytest.param(route, CASES[route], stranger, id=f"{route.method} {route.path} by {stranger}")
+    for route in sorted({route for route, _ in routes()} & CASES.keys())
+    for stranger in STRANGERS
+    if CASES[route].whose is not Whose.SHOP or STRANGERS[stranger][0] == OTHER_SHOP
+]
+
+
+@dataclass
+class World:
+    """The API of a pipeline, and an order of A in it."""
+
+    http: httpx.Client
+    issuer: DevelopmentIssuer
+    order_no: str
+    sku_id: int
+
+    def token(self, shop_id: int, user_id: int, *scopes: Scope) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.issuer.token(shop_id, user_id, scopes, 1)}"}
+
+    def ask(
+        self, route: Route, case: Case, token: Mapping[str, str], path: Mapping[str, Any] = A_S_OWN
+    ) -> httpx.Response:
+        """Send a case's request for A's objects, or for those that ``path`` names."""
+        named = {
+            "order_no": self.order_no,
+            "sku_id": self.sku_id,
+            "shop_id": SHOP,
+            "user_id": USER,
+            "ref": uuid.uuid4().hex[:12],
+        }
+        return self.http.request(
+            route.method,
+            route.path.format(**{**named, **path}),
+            json=None if case.body is None else filled(case.body, named),
+            params=filled(case.query, named),
+            headers={**token, "x-idempotency-key": uuid.uuid4().hex},
+        )
+
+    def order(self) -> dict[str, Any]:
+        """Return A's order as A sees it."""
+        answer = self.http.get(
+            f"/api/v2/orders/{self.order_no}", headers=self.token(SHOP, USER, Scope.CUSTOMER)
+        )
+        assert answer.status_code == 200, answer.text
+        shown: dict[str, Any] = answer.json()
+        return shown
+
+
+def filled(template: Any, named: Mapping[str, Any]) -> Any:
+    """Return ``template`` with the texts in ``{}`` replaced, numbers staying numbers."""
+    if isinstance(template, Mapping):
+        return {name: filled(value, named) for name, value in template.items()}
+    if isinstance(template, list):
+        return [filled(value, named) for value in template]
+    match = re.fullmatch(r"\{(\w+)\}", template) if isinstance(template, str) else None
+    return named[match[1]] if match else template
+
+
+@pytest.fixture(scope="module")
+def world(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("home")
+    set_up(stack)
+    sku_id = uuid.uuid4().int % 10**9 + 10**6
+    listed(stack, sku_id)
+    issuer = DevelopmentIssuer(home)
+    with Worker(stack) as worker:
+        worker.wait_until("assigned")
+        with Process(stack, "api", "--port", "0", ORDERSTREAM_HOME=str(home)) as api:
+            url = until(lambda: next((one["url"] for one in api.events("serving")), None))
+            with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+                world = World(http, issuer, "", sku_id)
+                staff = world.token(SHOP, 0, Scope.OPERATOR)
+                restock = Route("POST", "/api/v2/intents/restock")
+                assert world.ask(restock, CASES[restock], staff).status_code == 200
+                placing = Route("POST", "/api/v2/orders")
+                mine = world.token(SHOP, USER, Scope.CUSTOMER)
+                placed = world.ask(placing, CASES[placing], mine)
+                assert placed.status_code == 201, placed.text
+                world.order_no = placed.json()["order_no"]
+                yield world
+
+
+@pytest.mark.parametrize(("route", "case", "stranger"), ASKED)
+def test_a_stranger_is_told_no_and_changes_nothing(
+    world: World, route: Route, case: Case, stranger: str
+) -> None:
+    shop_id, user_id, scopes = STRANGERS[stranger]
+    token = world.token(shop_id, user_id, *scopes)
+    before = world.order()
+    refused = world.ask(route, case, token)
+    assert refused.status_code in (403, 404), refused.text
+    assert world.order() == before
+    if refused.status_code == 404:
+        # It does not even tell that there is such an object.
+        nobodys = world.ask(route, case, token, path=NOBODYS)
+        assert telling(nobodys) == telling(refused)
+
+
+def telling(answer: httpx.Response) -> dict[str, Any]:
+    """Return what an answer says, without what differs from request to request."""
+    return {
+        name: value for name, value in answer.json().items() if name not in ("trace_id", "order_no")
+    }
+
+
+@pytest.mark.parametrize(
+    "route", sorted({route for route, _ in routes()} & CASES.keys()), ids=" ".join
+)
+def test_nobody_is_let_in_without_a_token(world: World, route: Route) -> None:
+    assert world.ask(route, CASES[route], {}).status_code == 401
+    forged = {"authorization": "Bearer " + world.issuer.token(SHOP, USER, Scope, 1)[:-3] + "AAA"}
+    assert world.ask(route, CASES[route], forged).status_code == 401
+
+
+def test_the_owner_is_let_in_everywhere(world: World) -> None:
+    """Or else the matrix would hold for an API that refuses everybody."""
+    refused = {}
+    for route in sorted({route for route, _ in routes()} & CASES.keys()):
+        answer = world.ask(route, CASES[route], world.token(SHOP, USER, CASES[route].by))
+        if answer.status_code in (400, 401, 403, 404, 422, 500):
+            refused[route] = answer.text
+    assert not refused
+
+
+def until(find: Any) -> Any:
+    deadline_s = time.monotonic() + LIMIT_S
+    while (found := find()) is None:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    return found
+
+
+def listed(stack: Endpoints, sku_id: int) -> None:
+    """Put the sku on sale in A's shop, at the price that the cases name."""
+    record = SkuListed(sku_id, SHOP, "a good", 1_000)
+    producer = Producer({"bootstrap.servers": stack.kafka, "partitioner": "murmur2_random"})
+    value = connected_codec(stack.registry).encode(record)
+    producer.produce(CATALOG_EVENTS.name, value, str(sku_id).encode())
+    assert not producer.flush(LIMIT_S)
