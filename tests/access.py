@@ -70,18 +70,23 @@ CASES: dict[Route, Case] = {
         ),
         (
             "POST",
-            "/orders/{order_no}/ship",
+            "/intents/orders/{order_no}/ship",
             Case(Whose.STAFF, {"waybill_no": "{ref}"}, by=Scope.SHOP),
         ),
         (
             "POST",
-            "/orders/{order_no}/operate",
+            "/intents/orders/{order_no}/operate",
             Case(Whose.STAFF, {"action": "PAUSE", "reason": "a test"}, by=Scope.OPERATOR),
         ),
         (
             "POST",
-            "/orders/{order_no}/tickets",
+            "/intents/orders/{order_no}/tickets",
             Case(Whose.STAFF, {"ticket_no": "{ref}", "resolution": "REFUNDED"}, by=Scope.OPERATOR),
+        ),
+        (
+            "POST",
+            "/admin/events/resend",
+            Case(Whose.STAFF, {"order_no": "{order_no}"}, by=Scope.OPERATOR),
         ),
         ("GET", "/skus/{sku_id}/stock", Case(Whose.SHOP)),
         (

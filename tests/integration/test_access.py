@@ -64,7 +64,7 @@ class World:
     ) -> httpx.Response:
         """Send a case's request for A's objects, or for those that ``path`` names."""
         named = {
-            "order_no": self.order_no,
+            "order_no": path.get("order_no", self.order_no),
             "sku_id": self.sku_id,
             "shop_id": SHOP,
             "user_id": USER,
