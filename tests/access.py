@@ -81,7 +81,7 @@ CASES: dict[Route, Case] = {
         (
             "POST",
             "/intents/orders/{order_no}/tickets",
-            Case(Whose.STAFF, {"ticket_no": "{ref}", "resolution": "REFUNDED"}, by=Scope.OPERATOR),
+            Case(Whose.STAFF, {"ticket_no": "{ref}", "resolution": "SETTLED"}, by=Scope.OPERATOR),
         ),
         (
             "POST",

@@ -60,9 +60,17 @@ class World:
         return {"authorization": f"Bearer {self.issuer.token(shop_id, user_id, scopes, 1)}"}
 
     def ask(
-        self, route: Route, case: Case, token: Mapping[str, str], path: Mapping[str, Any] = A_S_OWN
+        self,
+        route: Route,
+        case: Case,
+        token: Mapping[str, str],
+        path: Mapping[str, Any] = A_S_OWN,
+        more: Mapping[str, Any] = A_S_OWN,
     ) -> httpx.Response:
-        """Send a case's request for A's objects, or for those that ``path`` names."""
+        """Send a case's request for A's objects, or for those that ``path`` names.
+
+        ``more`` are fields of the body.
+        """
         named = {
             "order_no": path.get("order_no", self.order_no),
             "sku_id": self.sku_id,
@@ -73,7 +81,7 @@ class World:
         return self.http.request(
             route.method,
             route.path.format(**{**named, **path}),
-            json=None if case.body is None else filled(case.body, named),
+            json=None if case.body is None else {**filled(case.body, named), **more},
             params=filled(case.query, named),
             headers={**token, "x-idempotency-key": uuid.uuid4().hex},
         )
@@ -128,13 +136,15 @@ def test_a_stranger_is_told_no_and_changes_nothing(
 ) -> None:
     shop_id, user_id, scopes = STRANGERS[stranger]
     token = world.token(shop_id, user_id, *scopes)
+    # Who is no customer says for which one she asks; A's, in the hope to be believed.
+    more = {"user_id": USER} if case.whose is Whose.USER and not user_id else {}
     before = world.order()
-    refused = world.ask(route, case, token)
+    refused = world.ask(route, case, token, more=more)
     assert refused.status_code in (403, 404), refused.text
     assert world.order() == before
     if refused.status_code == 404:
         # It does not even tell that there is such an object.
-        nobodys = world.ask(route, case, token, path=NOBODYS)
+        nobodys = world.ask(route, case, token, path=NOBODYS, more=more)
         assert telling(nobodys) == telling(refused)
 
 
@@ -173,9 +183,10 @@ def until(find: Any) -> Any:
 
 
 def listed(stack: Endpoints, sku_id: int) -> None:
-    """Put the sku on sale in A's shop, at the price that the cases name."""
-    record = SkuListed(sku_id, SHOP, "a good", 1_000)
+    """Put the sku on sale in both shops, at the price that the cases name."""
     producer = Producer({"bootstrap.servers": stack.kafka, "partitioner": "murmur2_random"})
-    value = connected_codec(stack.registry).encode(record)
-    producer.produce(CATALOG_EVENTS.name, value, str(sku_id).encode())
+    encode = connected_codec(stack.registry).encode
+    for shop_id in (SHOP, OTHER_SHOP):
+        listing = SkuListed(sku_id, shop_id, "a good", 1_000)
+        producer.produce(CATALOG_EVENTS.name, encode(listing), str(sku_id).encode())
     assert not producer.flush(LIMIT_S)
