@@ -287,6 +287,7 @@ async def resolve_ticket(
     """Say what becomes of an open ticket; your name and note are kept."""
     services: Services = state.services
     headers = await limited(services, principal, "POST /intents/tickets", writes=True)
+    await own_order(services, principal, order_no)
     command = ResolveTicket(
         data.ticket_no,
         order_no,
