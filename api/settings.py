@@ -81,3 +81,17 @@ class ApiSettings(BaseSettings):
         ge=1024,
         description="Largest request body: 100 lines that each prefer 16 warehouses are 80 KB.",
     )
+    token_in_url: bool = Field(
+        default=False,
+        description="Let a WebSocket be opened with ?token=TOKEN, as old clients do; a URL is "
+        "logged and shared, so a ticket is better.",
+    )
+    sockets_per_user: int = Field(
+        default=16, ge=1, description="WebSockets of one user in one process."
+    )
+    heartbeat_s: float = Field(
+        default=15.0, gt=0, description="Time between the heartbeats of a WebSocket."
+    )
+    graphql_schema: bool = Field(
+        default=False, description="Answer GraphQL introspection; not in production."
+    )

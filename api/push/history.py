@@ -1,0 +1,96 @@
+"""What happened so far, by the nearest that knows: window, read model, the facts themselves.
+
+A client that comes back is told what it missed, so a view must not be older than what the hub has
+published already. The read model lags behind the facts; the follower's window has the last of them.
+Where the two do not meet, the order's facts are read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.push.feed import Unreadable
+from api.push.hub import Fact, Hub
+from schemas.read_model import CHANGES, OrderView, changed_key, view_after
+
+_READS = 3
+"""A read of the facts takes less time than the window holds, unless all is slow; then once more."""
+
+
+class Reads(Protocol):
+    """The read model, which may be behind; a store that is away is no error."""
+
+    async def order(self, order_no: str) -> OrderView | None:
+        """Return an order's view; None: there is no such order."""
+
+    async def facts(self, order_no: str) -> Sequence[Fact]:
+        """Return an order's facts, the oldest first, as far as Kafka keeps them."""
+
+
+class PastFacts:
+    """The History of one process."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        recent: Callable[[str], Sequence[Fact]],
+        reads: Reads,
+        redis: Redis,
+    ) -> None:
+        self._hub = hub
+        self._recent = recent
+        self._reads = reads
+        self._redis = redis
+
+    async def views(self, order_nos: Sequence[str]) -> Mapping[str, OrderView]:
+        """Return the views of the orders that exist; raise Unreadable."""
+        found = {}
+        for order_no in order_nos:
+            view = await self._view(order_no)
+            if view is not None:
+                found[order_no] = view
+        return found
+
+    async def changed(self, shop_id: int, user_id: int, since_ms: int) -> Sequence[str]:
+        """Return a user's orders that changed since then: the kept ones, then the recent ones.
+
+        Raises Unreadable while Redis is away: nobody else knows a user's orders.
+        """
+        try:
+            kept = await self._redis.zrangebyscore(changed_key(shop_id, user_id), since_ms, "+inf")
+        except (RedisError, OSError) as error:
+            raise Unreadable(str(error)) from error
+        orders = [cast(bytes, order_no).decode() for order_no in kept]
+        return list(dict.fromkeys((*orders, *self._hub.orders.of(shop_id, user_id))))
+
+    async def _view(self, order_no: str) -> OrderView | None:
+        view, is_whole = folded(None, self._recent(order_no))
+        if is_whole and view is not None:
+            return view
+        # The window is looked at after each read: it has moved on meanwhile.
+        kept = await self._reads.order(order_no)
+        view, is_whole = folded(kept, self._recent(order_no))
+        for _ in range(_READS):
+            if is_whole:
+                return view
+            logged = None
+            for fact in await self._reads.facts(order_no):
+                if fact.kind in CHANGES:
+                    logged = view_after(logged, fact.record, fact.timestamp_ms)
+            view, is_whole = folded(logged, self._recent(order_no))
+        raise Unreadable(f"order {order_no}: the window has moved past what was read")
+
+
+def folded(view: OrderView | None, facts: Sequence[Fact]) -> tuple[OrderView | None, bool]:
+    """Return ``view`` after ``facts``, and False when a version between them is missing."""
+    for fact in facts:
+        if fact.kind in CHANGES:
+            version = fact.record.version
+            if version > (0 if view is None else view.version) + 1:
+                return view, False
+            view = view_after(view, fact.record, fact.timestamp_ms)
+    return view, True
