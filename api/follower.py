@@ -86,6 +86,8 @@ class Window:
         self._limit = limit
         self._by_key: dict[str, list[OrderFact]] = {}
         self._order: deque[str] = deque()
+        self.gone_ms = 0
+        """The latest time of a fact that is in the window no more."""
 
     def add(self, fact: OrderFact) -> None:
         """Take in a fact."""
@@ -94,7 +96,7 @@ class Window:
         if len(self._order) > self._limit:
             oldest = self._order.popleft()
             facts = self._by_key[oldest]
-            del facts[0]
+            self.gone_ms = max(self.gone_ms, facts.pop(0).timestamp_ms)
             if not facts:
                 del self._by_key[oldest]
 
@@ -133,6 +135,7 @@ class Follower:
         self._codec = codec
         self._topics = [topic.name for topic in topics]
         self._lookback_s = lookback_s
+        self._since_ms = int(time.time() * 1000)
         self._window = Window(window_facts)
         self._seen: dict[tuple[str, int, bytes], bytes] = {}
         self._kinds: dict[bytes, type[Record] | None] = {}
@@ -172,6 +175,11 @@ class Follower:
         for waiting in list(self._expected.values()):
             for expected in waiting:
                 expected.future.cancel()
+
+    @property
+    def complete_since_ms(self) -> int:
+        """From when on the window has every fact that was read (epoch ms)."""
+        return max(self._since_ms, self._window.gone_ms + 1)
 
     def recent(self, key: str) -> list[OrderFact]:
         """Return what the window still has of one order (or sku), in order of version."""
@@ -248,12 +256,12 @@ class Follower:
     # --- on the thread ---------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        since_ms = int((time.time() - self._lookback_s) * 1000)
+        self._since_ms = int((time.time() - self._lookback_s) * 1000)
         consumer = Consumer(_config(self._kafka))
         try:
             while not self._stopping.is_set():
                 try:
-                    consumer.assign(_starts(consumer, self._topics, since_ms))
+                    consumer.assign(_starts(consumer, self._topics, self._since_ms))
                 except KafkaException as error:
                     log.warning("facts_unreadable", why=str(error))
                     self._stopping.wait(_RETRY_S)

@@ -11,6 +11,7 @@ from api.auth import Principal
 from api.follower import Follower
 from api.push.history import PastFacts, Reads
 from api.push.hub import Hub
+from api.push.meeting import Meeting
 from api.push.metrics import PushMetrics
 from api.push.tickets import Tickets
 from api.push.websocket import Limits, Sockets
@@ -21,6 +22,7 @@ _REDIS_LIMIT_S = 1.0
 
 def build_sockets(
     settings: ApiSettings,
+    kafka: str,
     follower: Follower,
     reads: Reads,
     redis_url: str,
@@ -37,7 +39,8 @@ def build_sockets(
     redis = Redis.from_url(
         redis_url, socket_timeout=_REDIS_LIMIT_S, socket_connect_timeout=_REDIS_LIMIT_S
     )
-    history = PastFacts(hub, follower.recent, reads, redis)
+    meeting = Meeting(kafka, lambda: follower.complete_since_ms)
+    history = PastFacts(hub, follower.recent, reads, redis, meeting.is_behind)
     return Sockets(hub, history, Tickets(redis), metrics, limits_of(settings), verify)
 
 

@@ -2,12 +2,13 @@
 
 A client that comes back is told what it missed, so a view must not be older than what the hub has
 published already. The read model lags behind the facts; the follower's window has the last of them.
-Where the two do not meet, the order's facts are read again.
+Where the two do not meet, in an order or as a whole (``is_behind``), the order's facts are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 from redis.asyncio import Redis
@@ -19,6 +20,9 @@ from schemas.read_model import CHANGES, OrderView, changed_key, view_after
 
 _READS = 3
 """A read of the facts takes less time than the window holds, unless all is slow; then once more."""
+
+_READERS = 2
+"""Reads of the facts at a time: each scans a part of a partition."""
 
 
 class Reads(Protocol):
@@ -40,11 +44,14 @@ class PastFacts:
         recent: Callable[[str], Sequence[Fact]],
         reads: Reads,
         redis: Redis,
+        is_behind: Callable[[], Awaitable[bool]],
     ) -> None:
         self._hub = hub
         self._recent = recent
         self._reads = reads
         self._redis = redis
+        self._is_behind = is_behind
+        self._reading = asyncio.Semaphore(_READERS)
 
     async def views(self, order_nos: Sequence[str]) -> Mapping[str, OrderView]:
         """Return the views of the orders that exist; raise Unreadable."""
@@ -72,17 +79,26 @@ class PastFacts:
         if is_whole and view is not None:
             return view
         # The window is looked at after each read: it has moved on meanwhile.
-        kept = await self._reads.order(order_no)
-        view, is_whole = folded(kept, self._recent(order_no))
-        for _ in range(_READS):
+        if not await self._is_behind():
+            kept = await self._reads.order(order_no)
+            view, is_whole = folded(kept, self._recent(order_no))
             if is_whole:
                 return view
-            logged = None
-            for fact in await self._reads.facts(order_no):
-                if fact.kind in CHANGES:
-                    logged = view_after(logged, fact.record, fact.timestamp_ms)
-            view, is_whole = folded(logged, self._recent(order_no))
+        for _ in range(_READS):
+            view, is_whole = folded(await self._logged(order_no), self._recent(order_no))
+            if is_whole:
+                return view
         raise Unreadable(f"order {order_no}: the window has moved past what was read")
+
+    async def _logged(self, order_no: str) -> OrderView | None:
+        """Return the view that an order's facts make."""
+        view = None
+        async with self._reading:
+            facts = await self._reads.facts(order_no)
+        for fact in facts:
+            if fact.kind in CHANGES:
+                view = view_after(view, fact.record, fact.timestamp_ms)
+        return view
 
 
 def folded(view: OrderView | None, facts: Sequence[Fact]) -> tuple[OrderView | None, bool]:

@@ -75,7 +75,7 @@ def main(port: int, kafka: str, registry: str, redis: str, window_facts: int) ->
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         app.state.services.sockets = build_sockets(
-            ApiSettings(), follower, reads, redis, _nobody, CollectorRegistry()
+            ApiSettings(), kafka, follower, reads, redis, _nobody, CollectorRegistry()
         )
         follower.start()
         while not follower.is_reading:
