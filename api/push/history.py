@@ -79,14 +79,15 @@ class PastFacts:
         if is_whole and view is not None:
             return view
         # The window is looked at after each read: it has moved on meanwhile.
-        if not await self._is_behind():
-            kept = await self._reads.order(order_no)
+        is_behind = await self._is_behind()
+        kept = await self._reads.order(order_no)
+        if not is_behind:
             view, is_whole = folded(kept, self._recent(order_no))
             if is_whole:
                 return view
         for _ in range(_READS):
             view, is_whole = folded(await self._logged(order_no), self._recent(order_no))
-            if is_whole:
+            if is_whole and _version(view) >= _version(kept):
                 return view
         raise Unreadable(f"order {order_no}: the window has moved past what was read")
 
@@ -106,7 +107,11 @@ def folded(view: OrderView | None, facts: Sequence[Fact]) -> tuple[OrderView | N
     for fact in facts:
         if fact.kind in CHANGES:
             version = fact.record.version
-            if version > (0 if view is None else view.version) + 1:
+            if version > _version(view) + 1:
                 return view, False
             view = view_after(view, fact.record, fact.timestamp_ms)
     return view, True
+
+
+def _version(view: OrderView | None) -> int:
+    return 0 if view is None else view.version

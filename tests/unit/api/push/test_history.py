@@ -80,6 +80,13 @@ def test_what_is_nowhere_is_unreadable_and_not_a_hole() -> None:
         places.view()
 
 
+def test_facts_that_cannot_be_read_are_not_taken_for_an_order_that_does_not_exist() -> None:
+    places = Places(happened=5, kept=3, window=0, is_behind=True)
+    places.logged = []
+    with pytest.raises(Unreadable):
+        places.view()
+
+
 def test_while_redis_is_away_nobody_is_told_that_these_are_all_of_its_orders() -> None:
     places = Places(happened=1, kept=0, window=1)
     with pytest.raises(Unreadable):
