@@ -36,7 +36,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = _quiet
+        self.logger = self.conn.logger = _quiet
+        self.conn.debug = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound the kernel's buffer."""
@@ -48,6 +49,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         """Send an event; after a close the connection ends, read or not."""
         if message["type"] != "websocket.close":
             await super().send(message)
+            if message["type"] == "websocket.http.response.body":
+                self.handshake_complete = True  # refused: uvicorn would log it as a fault
             return
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S):

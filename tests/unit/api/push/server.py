@@ -165,7 +165,7 @@ async def serving(
         openapi_config=None,
     )
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_level="warning", **server_options())
+    config = uvicorn.Config(app, lifespan="off", log_config=None, **server_options())
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve([listener]))
     while not server.started:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 
 import httpx
@@ -105,6 +106,22 @@ def test_without_a_good_ticket_nobody_gets_in() -> None:
             over = await site.sockets.tickets.issue(customer(life_s=-1))
             for query in ("", "?ticket=", "?ticket=guess", "?token=t0", f"?ticket={over}"):
                 assert await refusal(site, query) == (401, "UNAUTHENTICATED")
+
+    asyncio.run(check())
+
+
+def test_no_ticket_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def check() -> None:
+        async with serving() as site:
+            ticket = await site.sockets.tickets.issue(customer())
+            await site.connect(f"?ticket={ticket}")
+            await refusal(site, f"?ticket={ticket}")
+        server = [each for each in caplog.records if not each.name.startswith("websockets")]
+        assert server
+        assert ticket not in str([each.getMessage() for each in server])
+        assert max(each.levelno for each in server) < logging.WARNING
 
     asyncio.run(check())
 
