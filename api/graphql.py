@@ -231,6 +231,7 @@ def controller(*, shows_schema: bool, origins: Sequence[str]) -> type[GraphQLCon
         """The routes, with sockets that end when their token does."""
 
         guards = (_asked,)
+        include_in_schema = False  # of REST
 
         async def run(self, request: Any, context: Any, root_value: Any) -> Any:
             """Answer a request or hold a socket."""

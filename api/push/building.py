@@ -25,20 +25,23 @@ def build_sockets(
     kafka: str,
     follower: Follower,
     reads: Reads,
-    redis_url: str,
+    redis_url: str | None,
     verify: Callable[[str], Awaitable[Principal]],
     registry: CollectorRegistry,
 ) -> Sockets:
     """Return the sockets of one API process, fed by ``follower`` from its first batch on.
 
-    Build them before it starts. ``verify`` tells whose a token is. Close them at the end.
+    Build them before it starts, close them at the end. ``verify`` tells whose a token is. Without
+    Redis (None) tickets are good in the process that gave them.
     """
     metrics = PushMetrics(registry)
     hub = Hub(follower.recent, metrics)
     follower.subscribe(hub.publish)
-    redis = Redis.from_url(
-        redis_url, socket_timeout=_REDIS_LIMIT_S, socket_connect_timeout=_REDIS_LIMIT_S
-    )
+    redis = None
+    if redis_url is not None:
+        redis = Redis.from_url(
+            redis_url, socket_timeout=_REDIS_LIMIT_S, socket_connect_timeout=_REDIS_LIMIT_S
+        )
     meeting = Meeting(kafka, lambda: follower.complete_since_ms)
     history = PastFacts(hub, follower.recent, reads, redis, meeting.is_behind)
     return Sockets(hub, history, Tickets(redis), metrics, limits_of(settings), verify)

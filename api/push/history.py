@@ -43,7 +43,7 @@ class PastFacts:
         hub: Hub,
         recent: Callable[[str], Sequence[Fact]],
         reads: Reads,
-        redis: Redis,
+        redis: Redis | None,
         is_behind: Callable[[], Awaitable[bool]],
     ) -> None:
         self._hub = hub
@@ -67,6 +67,8 @@ class PastFacts:
 
         Raises Unreadable while Redis is away: nobody else knows a user's orders.
         """
+        if self._redis is None:
+            raise Unreadable("there is no Redis")
         try:
             kept = await self._redis.zrangebyscore(changed_key(shop_id, user_id), since_ms, "+inf")
         except (RedisError, OSError) as error:

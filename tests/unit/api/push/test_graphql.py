@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from litestar import Litestar
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from api import graphql
+from api.push.routes import give_ticket
 from api.push.websocket import TOKEN_ENDED
 from tests.unit.api.push.server import STOCK, Site, closed, customer, heard, serving
 from tests.unit.api.push.shop import BUYER, NO, SHOP, Log, life
@@ -135,6 +137,11 @@ def test_the_schema_is_shown_where_it_is_allowed() -> None:
             assert found == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
 
     asyncio.run(check())
+
+
+def test_the_document_of_the_rest_routes_does_not_list_it() -> None:
+    app = Litestar([graphql.controller(shows_schema=False, origins=()), give_ticket])
+    assert list(app.openapi_schema.paths or ()) == ["/ws/tickets"]
 
 
 def test_an_error_of_the_inside_stays_inside() -> None:
