@@ -25,6 +25,7 @@ class Kind(Enum):
     TABLE = "table"  # compacted facts: the last record per key stands
     CHANGELOG = "changelog"
     DEAD_LETTERS = "dead letters"
+    RAW = "raw"  # what came from outside, byte for byte: evidence, not messages
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,16 @@ PAYMENT_EVENTS = Topic(
         payment.PaymentRefused,
     ),
 )
+PAYMENT_CALLBACKS = Topic(
+    "payment.callbacks",
+    Kind.RAW,
+    "hash of the body",
+    (),
+    # A dispute about a payment is opened within 180 days.
+    retention_ms=180 * DAY_MS,
+)
+"""Each callback of a gateway before anybody believed it: its body, and as headers ``gateway`` and
+those of its HTTP headers that its signature needs."""
 ORDER_COMMANDS = Topic(
     "order.commands",
     Kind.COMMANDS,
@@ -232,6 +243,7 @@ PUBLIC = (
     PAYMENT_INTENTS,
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
+    PAYMENT_CALLBACKS,
     CATALOG_EVENTS,
 )
 
