@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from schemas import catalog, inventory, order, payment, stream
+from schemas import catalog, inventory, order, payment, stream, webhook
 from schemas.record import Record
 
 DAY_MS = 24 * 3600 * 1000
@@ -232,6 +232,12 @@ ORDER_COMMANDS = Topic(
 CATALOG_EVENTS = Topic(
     "catalog.events", Kind.TABLE, "sku_id", (catalog.SkuListed, catalog.SkuDelisted)
 )
+WEBHOOK_ENDPOINTS = Topic(
+    "webhook.endpoints",
+    Kind.TABLE,
+    "endpoint_id",
+    (webhook.WebhookSubscribed, webhook.WebhookUnsubscribed),
+)
 
 PUBLIC = (
     ORDER_INTENTS,
@@ -245,6 +251,7 @@ PUBLIC = (
     PAYMENT_EVENTS,
     PAYMENT_CALLBACKS,
     CATALOG_EVENTS,
+    WEBHOOK_ENDPOINTS,
 )
 
 

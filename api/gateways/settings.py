@@ -13,9 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.gateways.alipay import Alipay
 from api.gateways.port import Gateway
-from api.gateways.sim import SimGateway, shared_secret
+from api.gateways.sim import SimGateway
 from api.gateways.unionpay import UNIONPAY, Trust, UnionPay
 from api.gateways.wechat import WeChatPay
+from api.key_files import shared_key
 
 _GROUPS = {
     "wechat": ("wechat_app_id", "wechat_merchant_id", "wechat_api_v3_key", "wechat_keys"),
@@ -77,7 +78,7 @@ def configured(settings: GatewaySettings) -> Mapping[str, Gateway]:
     """
     found: list[Gateway] = []
     if settings.sim_secret is not None:
-        found.append(SimGateway(shared_secret(settings.sim_secret)))
+        found.append(SimGateway(shared_key(settings.sim_secret)))
     if settings.wechat_keys and settings.wechat_api_v3_key:
         found.append(
             WeChatPay(

@@ -6,20 +6,17 @@ The simulator (``topologies/gateway.py``) signs with the same functions that ver
 from __future__ import annotations
 
 import hmac
-import os
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
 from api.gateways.port import Answer, Reason, Rejected
+from api.key_files import KEY_BYTES
 from schemas.payment import GatewayReport
 
 NAME = "sim"
 TIMESTAMP, SIGNATURE = "sim-timestamp", "sim-signature"
 SKEW_MS = 5 * 60 * 1000  # as WeChat Pay
-SECRET_BYTES = 32  # RFC 2104, section 3: at least as long as the hash
 
 _report = msgspec.json.Decoder(GatewayReport)
 
@@ -33,8 +30,8 @@ class SimGateway:
     refused = Answer(401)
 
     def __init__(self, secret: bytes) -> None:
-        if len(secret) < SECRET_BYTES:
-            raise ValueError(f"a secret has at least {SECRET_BYTES} bytes")
+        if len(secret) < KEY_BYTES:
+            raise ValueError(f"a secret has at least {KEY_BYTES} bytes")
         self._secret = secret
 
     def verify(
@@ -67,22 +64,3 @@ def signed_headers(secret: bytes, now_ms: int, body: bytes) -> dict[str, str]:
 def signature_of(secret: bytes, timestamp: str, body: bytes) -> str:
     """Return HMAC-SHA256 of ``<timestamp>.<body>`` in lower-case hex."""
     return hmac.digest(secret, timestamp.encode() + b"." + body, "sha256").hex()
-
-
-def shared_secret(file: Path) -> bytes:
-    """Return the secret in ``file``; the first who asks makes it, readable by this user only.
-
-    Simulator and API may start at the same moment: the file appears with its content or not at all.
-    """
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        made = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-        made.touch(mode=0o600)
-        made.write_bytes(secrets.token_bytes(SECRET_BYTES))
-        try:
-            os.link(made, file)
-        except FileExistsError:
-            pass  # the other one was first
-        finally:
-            made.unlink()
-    return file.read_bytes()

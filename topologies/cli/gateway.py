@@ -104,7 +104,7 @@ def gateway(
 def _callback(url: str | None) -> Callback | None:
     """Return where to report to; raise MissingError without the secret that signs reports."""
     from api.gateways.settings import GatewaySettings
-    from api.gateways.sim import shared_secret
+    from api.key_files import shared_key
     from deploy.errors import MissingError
     from topologies.gateway import Callback
 
@@ -116,7 +116,7 @@ def _callback(url: str | None) -> Callback | None:
             "no secret to sign callbacks with: set ORDERSTREAM_GATEWAY_SIM_SECRET to a file, the "
             "same as the API's; it is made when it is not there"
         )
-    return Callback(url, shared_secret(secret))
+    return Callback(url, shared_key(secret))
 
 
 def _range_ms(text: str) -> tuple[int, int]:

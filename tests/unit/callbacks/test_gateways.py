@@ -16,14 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from api.gateways import sim
 from api.gateways.alipay import Alipay, fen_of
 from api.gateways.port import Gateway, Reason, Rejected
 from api.gateways.proofs import form_fields
 from api.gateways.settings import GatewaySettings, configured
-from api.gateways.sim import SimGateway, shared_secret, signed_headers
-from api.gateways.unionpay import UnionPay
+from api.gateways.sim import SimGateway, signed_headers
+from api.gateways.unionpay import UNIONPAY as UNIONPAY_NAME
+from api.gateways.unionpay import Trust, UnionPay
 from api.gateways.wechat import Opened, WeChatPay
+from api.key_files import KEY_BYTES, shared_key
 from schemas.payment import GatewayReport, GatewayStatus
 from tests.unit.callbacks import keys
 from tests.unit.callbacks.keys import (
@@ -110,8 +111,8 @@ def test_a_short_secret_is_none() -> None:
 
 def test_who_asks_for_the_secret_first_makes_it_and_all_get_the_same(tmp_path: Path) -> None:
     file = tmp_path / "secrets" / "sim"
-    assert shared_secret(file) == shared_secret(file)
-    assert (len(shared_secret(file)), file.stat().st_mode & 0o777) == (sim.SECRET_BYTES, 0o600)
+    assert shared_key(file) == shared_key(file)
+    assert (len(shared_key(file)), file.stat().st_mode & 0o777) == (KEY_BYTES, 0o600)
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -308,7 +309,7 @@ def test_a_genuine_payment_of_unionpay_must_be_ours_and_money(
     "says",
     [
         Certified(name="041@Z2025@somebody else@00000001"),
-        Certified(name=keys.unionpay.UNIONPAY),
+        Certified(name=UNIONPAY_NAME),
         Certified(issuer="root"),
         Certified(issuer="somebody"),
         Certified(until_days=-1),
@@ -324,7 +325,7 @@ def test_a_certificate_must_be_unionpay_s_issued_by_the_intermediate_and_valid_n
 
 def test_an_intermediate_that_the_root_did_not_issue_certifies_nobody() -> None:
     other = keys.certificate("root", Certified("other root", "root"))
-    gateway = UnionPay("777290058110048", keys.unionpay.Trust(other, keys.trust().intermediate))
+    gateway = UnionPay("777290058110048", Trust(other, keys.trust().intermediate))
     verdict = gateway.verify({}, unionpay_form(UNIONPAY_PAYMENT), NOW_MS)
     assert reason(verdict) == Reason.UNKNOWN_KEY
 
