@@ -21,6 +21,7 @@ import structlog
 from litestar import Request, post
 from litestar.datastructures import State
 from litestar.response import Response
+from litestar.types import ControllerRouterHandler
 
 from api.gateways.port import Answer, Gateway, Rejected
 from api.problems import Code, Refused
@@ -92,6 +93,7 @@ def _evidence(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Outg
 
 @post(
     "/payments/callbacks/{gateway:str}",
+    opt={"public": True},
     request_max_body_size=BODY_LIMIT_BYTES,
     summary="Take a payment gateway's callback",
     tags=["payments"],
@@ -107,3 +109,6 @@ async def take_callback(
     callbacks: Callbacks = state.services.callbacks
     answer = await callbacks.take(gateway, request.headers, await request.body())
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (take_callback,)

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import msgspec
 import structlog
-from litestar import Controller, Request, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.datastructures import State
+from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 from msgspec.structs import replace
 from redis import RedisError
 
+from api.auth import Principal, Scope, guard
 from api.problems import Code, FieldError, Refused
 from api.sender import Outcome
 from api.spool import Outgoing
@@ -32,7 +34,7 @@ from schemas.webhook import WebhookState, WebhookSubscribed, WebhookUnsubscribed
 
 _ID_BYTES = 12  # 96 bits: nobody guesses one
 _TYPES = frozenset(EVENT_TYPES.values())
-_SCOPES = frozenset(("shop", "operator"))
+_SCOPES = (Scope.SHOP, Scope.OPERATOR)
 _PAGE = 50
 
 log = structlog.get_logger()
@@ -265,21 +267,11 @@ def _webhooks(state: State) -> Webhooks:
     return found
 
 
-async def _asker_shop(request: Request[Any, Any, State], state: State) -> int:
-    """Return the asker's shop, 0 for all; raise Refused without a token for a shop."""
-    principal = await state.services.authenticator.authenticate(request.headers)
-    if principal.scopes.isdisjoint(_SCOPES):
-        raise Refused(Code.FORBIDDEN, "this needs a token with the scope shop or operator")
-    shop_id: int = principal.shop_id
-    return shop_id
-
-
-async def _shop(request: Request[Any, Any, State], state: State) -> int:
+def _shop(principal: Principal) -> int:
     """Return the one shop that the asker may speak for."""
-    shop_id = await _asker_shop(request, state)
-    if not shop_id:
+    if not principal.shop_id:
         raise Refused(Code.FORBIDDEN, "this needs a token for one shop")
-    return shop_id
+    return principal.shop_id
 
 
 @contextmanager
@@ -300,71 +292,69 @@ class WebhookController(Controller):
 
     path = "/webhooks"
     tags = ("webhooks",)
+    guards = (guard(*_SCOPES),)
 
     @post("/", status_code=201, summary="Subscribe an endpoint")
     async def subscribe(
-        self, request: Request[Any, Any, State], state: State, data: NewEndpoint
+        self, state: State, principal: Principal, data: NewEndpoint
     ) -> EndpointView:
         """Tell an endpoint what happens to the shop's orders from now on.
 
         The answer holds the secret that signs its messages; it is not shown again.
         """
-        return await _webhooks(state).subscribe(await _shop(request, state), data)
+        return await _webhooks(state).subscribe(_shop(principal), data)
 
     @get("/", summary="List the endpoints")
-    async def list(self, request: Request[Any, Any, State], state: State) -> EndpointList:
+    async def list(self, state: State, principal: Principal) -> EndpointList:
         """List the shop's endpoints."""
-        return _webhooks(state).of_shop(await _shop(request, state))
+        return _webhooks(state).of_shop(_shop(principal))
 
     @delete("/{endpoint_id:str}", summary="Remove an endpoint")
-    async def unsubscribe(
-        self, request: Request[Any, Any, State], state: State, endpoint_id: str
-    ) -> None:
+    async def unsubscribe(self, state: State, principal: Principal, endpoint_id: str) -> None:
         """Remove an endpoint; what it has not been told yet it is not told."""
-        shop_id = await _shop(request, state)
+        shop_id = _shop(principal)
         with _redis_needed():
             await _webhooks(state).unsubscribe(shop_id, endpoint_id)
 
     @post("/{endpoint_id:str}/secret", status_code=200, summary="Change the secret")
     async def change_secret(
-        self, request: Request[Any, Any, State], state: State, endpoint_id: str
+        self, state: State, principal: Principal, endpoint_id: str
     ) -> EndpointView:
         """Give the endpoint a new secret; for a day messages are signed with both."""
-        return await _webhooks(state).change_secret(await _shop(request, state), endpoint_id)
+        return await _webhooks(state).change_secret(_shop(principal), endpoint_id)
 
     @get("/{endpoint_id:str}/deliveries", summary="List deliveries")
     async def deliveries(
         self,
-        request: Request[Any, Any, State],
         state: State,
+        principal: Principal,
         endpoint_id: str,
         before: Annotated[int, Meta(ge=1)] | None = None,
     ) -> DeliveryList:
         """List what the endpoint was told, the newest first."""
-        shop_id = await _shop(request, state)
+        shop_id = _shop(principal)
         with _redis_needed():
             return await _webhooks(state).deliveries(shop_id, endpoint_id, before)
 
     @post("/{endpoint_id:str}/deliveries/{n:int}/resend", status_code=202, summary="Tell again")
-    async def resend(
-        self, request: Request[Any, Any, State], state: State, endpoint_id: str, n: int
-    ) -> Resent:
+    async def resend(self, state: State, principal: Principal, endpoint_id: str, n: int) -> Resent:
         """Tell the event of a delivery again, under the same ``webhook-id``."""
-        shop_id = await _shop(request, state)
+        shop_id = _shop(principal)
         with _redis_needed():
             return await _webhooks(state).resend(shop_id, endpoint_id, n)
 
 
 @post(
     "/admin/events/resend",
+    guards=[guard(*_SCOPES)],
     status_code=202,
     summary="Tell an order's events again",
     tags=["webhooks"],
 )
-async def resend_order(
-    request: Request[Any, Any, State], state: State, data: ResendOrder
-) -> Resent:
+async def resend_order(state: State, principal: Principal, data: ResendOrder) -> Resent:
     """Tell all events of an order again, to every endpoint of its shop that wants them."""
-    shop_id = await _asker_shop(request, state)
     with _redis_needed():
-        return await _webhooks(state).resend_order(shop_id, data.order_no)
+        return await _webhooks(state).resend_order(principal.shop_id, data.order_no)
+
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (WebhookController, resend_order)

@@ -15,16 +15,20 @@ from typing import Any
 import uvicorn
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
+from litestar.di import Provide
 from redis.asyncio import Redis
 
-from api.callbacks import Callbacks, take_callback
+from api import callbacks
+from api.auth import Principal, Scope, asker, guard
+from api.callbacks import Callbacks
 from api.gateways.sim import SimGateway
 from api.problems import Refused, body_of, status_of
 from api.sender import Sender
 from api.spool import Spool
+from api.webhooks import routes
 from api.webhooks.endpoints import Endpoints
 from api.webhooks.queue import DeliveryQueue
-from api.webhooks.routes import WebhookController, Webhooks, resend_order
+from api.webhooks.routes import Webhooks
 from deploy.stack import Endpoints as Servers
 from schemas.record import Record
 from schemas.registry import connected_codec
@@ -34,18 +38,12 @@ SECRET = b"the simulator's secret, 32 bytes!"
 MASTER_KEY = b"the key of the webhooks' secrets"
 
 
-@dataclass(frozen=True)
-class Asker:
-    """Who asks: ``Bearer <shop>/<scope>`` in these tests."""
-
-    shop_id: int
-    scopes: frozenset[str]
-
-
 class Authenticator:
-    async def authenticate(self, headers: Mapping[str, str]) -> Asker:
+    """Believes ``Bearer <shop>/<scope>``: tokens have tests of their own."""
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         shop, _, scope = headers["authorization"].removeprefix("Bearer ").partition("/")
-        return Asker(int(shop), frozenset((scope,)))
+        return Principal(int(shop), 0, frozenset((Scope(scope),)), "", time.time() + 60)
 
 
 @dataclass
@@ -65,7 +63,9 @@ def served(servers: Servers, folder: Path) -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    config = uvicorn.Config(_app(servers, folder), "127.0.0.1", port, log_level="warning")
+    config = uvicorn.Config(
+        _app(servers, folder), "127.0.0.1", port, log_level="warning", access_log=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -122,7 +122,14 @@ def _app(servers: Servers, folder: Path) -> Litestar:
         assert not broken
 
     return Litestar(
-        [Router("/api/v2", route_handlers=[take_callback, WebhookController, resend_order])],
+        [
+            Router(
+                "/api/v2",
+                route_handlers=[*callbacks.ROUTES, *routes.ROUTES],
+                guards=[guard()],
+                dependencies={"principal": Provide(asker)},
+            )
+        ],
         lifespan=[running],
         state=State(),
         exception_handlers={Refused: _problem},

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import httpx2
 import msgspec
@@ -45,7 +46,7 @@ class Door:
     def raw(self) -> list[tuple[bytes, dict[str, bytes]]]:
         """Return what was stored: (body, headers)."""
         return [
-            (message.value() or b"", {k: bytes(v or b"") for k, v in message.headers() or []})
+            (message.value() or b"", dict(cast(list[tuple[str, bytes]], message.headers())))
             for message in read(self.stack.kafka, "payment.callbacks")
         ]
 

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -55,17 +54,7 @@ class Shop:
 
     stack: Endpoints
     api: str
-    key: Path
     shop_id: int
-
-    def worker(self) -> Process:
-        return Process(
-            self.stack,
-            "webhooks",
-            ORDERSTREAM_WEBHOOKS_KEY=str(self.key),
-            ORDERSTREAM_WEBHOOKS_ALLOW_LOCAL="1",
-            ORDERSTREAM_WEBHOOKS_FIRST_WAIT_MS="50",
-        )
 
     def ask(
         self, method: str, path: str, json: Any = None, shop: int = 0, scope: str = "shop"
@@ -107,10 +96,29 @@ def api(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def shop(stack: Endpoints, api: str, tmp_path: Path) -> Shop:
-    key = tmp_path / "key"
+def shop(stack: Endpoints, api: str) -> Shop:
+    return Shop(stack, api, next(_shops))
+
+
+@pytest.fixture(scope="module")
+def start(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Process]:
+    """Return what starts a worker."""
+    key = tmp_path_factory.mktemp("secrets") / "key"
     key.write_bytes(MASTER_KEY)
-    return Shop(stack, api, key, next(_shops))
+    return lambda: Process(
+        stack,
+        "webhooks",
+        ORDERSTREAM_WEBHOOKS_KEY=str(key),
+        ORDERSTREAM_WEBHOOKS_ALLOW_LOCAL="1",
+        ORDERSTREAM_WEBHOOKS_FIRST_WAIT_MS="50",
+    )
+
+
+@pytest.fixture(scope="module")
+def worker(start: Callable[[], Process]) -> Iterator[Process]:
+    """One for all tests but the first, which is about one that is alone."""
+    with start() as process:
+        yield process
 
 
 def eventually(check: Callable[[], bool], what: str, worker: Process) -> None:
@@ -142,11 +150,33 @@ def fails_first(times: int) -> Callable[[Receiver, str, bytes], int]:
     return answer
 
 
+def test_a_worker_that_is_killed_midway_loses_nothing(
+    shop: Shop, start: Callable[[], Process]
+) -> None:
+    orders = shop.orders(100)
+
+    def slow(_: Receiver, _path: str, _body: bytes) -> int:
+        time.sleep(0.002)
+        return 204
+
+    with Receiver(slow) as receiver:
+        with start() as first:
+            shop.subscribe(f"{receiver.url}/well")
+            shop.live(*orders[:50])
+            eventually(lambda: len(receiver.taken("/well")) >= 60, "some", first)
+            shop.live(*orders[50:])
+            first.kill()
+        assert len(receiver.taken("/well")) < 600
+        with start() as second:
+            eventually(lambda: len(receiver.taken("/well")) == 600, "all", second)
+        assert by_order(receiver.taken("/well")) == dict.fromkeys(orders, VERSIONS)
+
+
 def test_a_receiver_that_fails_twice_gets_every_version_in_order_and_can_verify_it(
-    shop: Shop,
+    shop: Shop, worker: Process
 ) -> None:
     orders = shop.orders(4)
-    with Receiver(fails_first(2)) as receiver, shop.worker() as worker:
+    with Receiver(fails_first(2)) as receiver:
         made = shop.subscribe(f"{receiver.url}/flaky")
         shop.live(*orders)
         eventually(lambda: len(receiver.taken("/flaky")) == 24, "24 events", worker)
@@ -170,9 +200,11 @@ def test_a_receiver_that_fails_twice_gets_every_version_in_order_and_can_verify_
         ]
 
 
-def test_a_dead_endpoint_holds_up_nobody_and_one_that_is_gone_is_told_no_more(shop: Shop) -> None:
+def test_a_dead_endpoint_holds_up_nobody_and_one_that_is_gone_is_told_no_more(
+    shop: Shop, worker: Process
+) -> None:
     first, second = shop.orders(2)
-    with Receiver(fails_first(0)) as receiver, shop.worker() as worker:
+    with Receiver(fails_first(0)) as receiver:
         dead = shop.subscribe("http://127.0.0.1:9/")
         moved = shop.subscribe(f"{receiver.url}/moved")
         gone = shop.subscribe(f"{receiver.url}/gone")
@@ -181,7 +213,7 @@ def test_a_dead_endpoint_holds_up_nobody_and_one_that_is_gone_is_told_no_more(sh
         eventually(lambda: len(receiver.taken("/well")) == 2, "the well one", worker)
         assert by_order(receiver.taken("/well")) == {first: [3, 6]}
         eventually(lambda: any(g.path == "/gone" for g in receiver.got), "goodbye", worker)
-        states = {}
+        states: dict[str, str] = {}
 
         def is_known_as_gone() -> bool:
             states.update(
@@ -203,29 +235,9 @@ def test_a_dead_endpoint_holds_up_nobody_and_one_that_is_gone_is_told_no_more(sh
         assert refused["error"]
 
 
-def test_a_worker_that_is_killed_midway_loses_nothing(shop: Shop) -> None:
-    orders = shop.orders(100)
-
-    def slow(_: Receiver, _path: str, _body: bytes) -> int:
-        time.sleep(0.002)
-        return 204
-
-    with Receiver(slow) as receiver:
-        with shop.worker() as first:
-            shop.subscribe(f"{receiver.url}/well")
-            shop.live(*orders[:50])
-            eventually(lambda: len(receiver.taken("/well")) >= 60, "some", first)
-            shop.live(*orders[50:])
-            first.kill()
-        assert len(receiver.taken("/well")) < 600
-        with shop.worker() as second:
-            eventually(lambda: len(receiver.taken("/well")) == 600, "all", second)
-        assert by_order(receiver.taken("/well")) == dict.fromkeys(orders, VERSIONS)
-
-
-def test_events_are_told_again_on_demand_under_their_ids(shop: Shop) -> None:
+def test_events_are_told_again_on_demand_under_their_ids(shop: Shop, worker: Process) -> None:
     (order,) = shop.orders(1)
-    with Receiver(fails_first(0)) as receiver, shop.worker() as worker:
+    with Receiver(fails_first(0)) as receiver:
         made = shop.subscribe(f"{receiver.url}/well")
         shop.live(order)
         eventually(lambda: len(receiver.got) == 6, "the first time", worker)
@@ -244,9 +256,9 @@ def test_events_are_told_again_on_demand_under_their_ids(shop: Shop) -> None:
 
 
 def test_a_shop_sees_its_own_endpoints_only_and_a_new_secret_signs_beside_the_old(
-    shop: Shop,
+    shop: Shop, worker: Process
 ) -> None:
-    with Receiver(fails_first(0)) as receiver, shop.worker() as worker:
+    with Receiver(fails_first(0)) as receiver:
         made = shop.subscribe(f"{receiver.url}/well")
         path = f"/webhooks/{made['id']}"
         other = next(_shops)
