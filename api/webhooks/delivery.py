@@ -30,7 +30,7 @@ from api.webhooks.signing import signed_headers
 from schemas.webhook import WebhookState, WebhookSubscribed
 
 TIMEOUT_S = 15.0  # Standard Webhooks: 15 to 30 s
-_LEASE_MS = 60_000  # four times as long as a try may take
+_LEASE_MS = 20_000  # longer than a try; a killed worker's are made again after so long
 _LOOK_MS = 5_000  # how often to look for what another process owed, or left undone
 _BACKOFF_S = 0.5
 _READ_BYTES = 4_096  # of an answer, so that its connection can be used again
