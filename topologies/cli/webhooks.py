@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from topologies.cli.connection import KafkaOption, RegistryOption, servers
-
-RedisOption = Annotated[
-    str | None,
-    typer.Option(
-        "--redis", help="redis:// URL. Default: ORDERSTREAM_REDIS, else the running stack's."
-    ),
-]
+from topologies.cli.sink import RedisOption
 
 
 def register(app: typer.Typer) -> None:
