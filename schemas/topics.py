@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from schemas import catalog, inventory, order, payment, stream
+from schemas import catalog, inventory, order, payment, stream, webhook
 from schemas.record import Record
 
 DAY_MS = 24 * 3600 * 1000
@@ -25,6 +25,7 @@ class Kind(Enum):
     TABLE = "table"  # compacted facts: the last record per key stands
     CHANGELOG = "changelog"
     DEAD_LETTERS = "dead letters"
+    RAW = "raw"  # what came from outside, byte for byte: evidence, not messages
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,16 @@ PAYMENT_EVENTS = Topic(
         payment.PaymentRefused,
     ),
 )
+PAYMENT_CALLBACKS = Topic(
+    "payment.callbacks",
+    Kind.RAW,
+    "hash of the body",
+    (),
+    # A dispute about a payment is opened within 180 days.
+    retention_ms=180 * DAY_MS,
+)
+"""Each callback of a gateway before anybody believed it: its body, and as headers ``gateway`` and
+those of its HTTP headers that its signature needs."""
 ORDER_COMMANDS = Topic(
     "order.commands",
     Kind.COMMANDS,
@@ -221,6 +232,12 @@ ORDER_COMMANDS = Topic(
 CATALOG_EVENTS = Topic(
     "catalog.events", Kind.TABLE, "sku_id", (catalog.SkuListed, catalog.SkuDelisted)
 )
+WEBHOOK_ENDPOINTS = Topic(
+    "webhook.endpoints",
+    Kind.TABLE,
+    "endpoint_id",
+    (webhook.WebhookSubscribed, webhook.WebhookUnsubscribed),
+)
 
 PUBLIC = (
     ORDER_INTENTS,
@@ -232,7 +249,9 @@ PUBLIC = (
     PAYMENT_INTENTS,
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
+    PAYMENT_CALLBACKS,
     CATALOG_EVENTS,
+    WEBHOOK_ENDPOINTS,
 )
 
 

@@ -31,6 +31,7 @@ from typing import NamedTuple, TypeVar
 import uvloop
 
 from schemas import topics
+from schemas.codec import Codec
 from schemas.payment import (
     GatewayReport,
     GatewayStatus,
@@ -43,6 +44,7 @@ from schemas.record import Record
 from schemas.registry import connected_codec
 from streams.engine.effects import Call, EffectSettings, EffectWorker, Send
 from streams.kernel.stage import Output
+from topologies.calling_back import callback_client, over_http
 
 T = TypeVar("T")
 
@@ -95,6 +97,14 @@ class Faults:
                 raise ValueError(f"{field.name} is {value}: a time is not negative")
         if not 0 <= self.slow_ms[0] <= self.slow_ms[1]:
             raise ValueError(f"slow_ms is {self.slow_ms}: the least first, none negative")
+
+
+@dataclass(frozen=True)
+class Callback:
+    """Where reports are posted to, and the secret that signs them."""
+
+    url: str
+    secret: bytes
 
 
 class Delivery(NamedTuple):
@@ -364,10 +374,12 @@ def run_gateway(
     seed: int = 0,
     group: str = GROUP,
     max_in_flight: int = EffectSettings.max_in_flight,
+    callback: Callback | None = None,
 ) -> None:
     """Run the simulated gateway until SIGTERM or SIGINT; then leave nothing undone uncommitted.
 
-    ``kafka`` is host:port, ``registry`` the base URL of the Confluent-compatible interface. Raises
+    ``kafka`` is host:port, ``registry`` the base URL of the Confluent-compatible interface. Reports
+    go to ``callback`` by HTTP, without one into the payments inbox. Raises
     SchemasMissing when the schemas are not registered, StageDefect or KafkaException when it cannot
     go on.
     """
@@ -377,10 +389,23 @@ def run_gateway(
         kafka=kafka, group=group, source=topics.PAYMENT_EVENTS, max_in_flight=max_in_flight
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(EffectWorker(settings, codec, gateway.calls())))
+        runner.run(_run(settings, codec, gateway.calls(), callback))
 
 
-async def _run(worker: EffectWorker) -> None:
+async def _run(
+    settings: EffectSettings,
+    codec: Codec,
+    calls: Mapping[type[Record], Call],
+    callback: Callback | None,
+) -> None:
+    if callback is None:
+        await _work(EffectWorker(settings, codec, calls))
+        return
+    async with callback_client(callback.url, callback.secret) as deliver:
+        await _work(EffectWorker(settings, codec, over_http(calls, deliver)))
+
+
+async def _work(worker: EffectWorker) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -27,6 +27,7 @@ from topologies.cli import (
     tickets,
     token,
     topics,
+    webhooks,
     worker,
 )
 
@@ -39,6 +40,7 @@ COMMANDS = (
     api,
     gateway,
     sink,
+    webhooks,
     load,
     audit,
     replay,

@@ -1,10 +1,15 @@
 """Command `gateway`: the simulated payment gateway."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from topologies.cli.connection import KafkaOption, RegistryOption, kafka_address, registry_url
+
+if TYPE_CHECKING:
+    from topologies.gateway import Callback
 
 
 def register(app: typer.Typer) -> None:
@@ -44,12 +49,19 @@ def gateway(
         int, typer.Option(min=0, help="How long a payment over sim-late takes.")
     ] = 5_000,
     seed: Annotated[int, typer.Option(help="The same seed, the same luck.")] = 0,
+    callback: Annotated[
+        str | None,
+        typer.Option(help="Report by signed HTTP to this URL instead of into the payments inbox."),
+    ] = None,
 ) -> None:
     """Run the simulated payment gateway until SIGTERM.
 
     It answers to the channels sim (pays at once), sim-late, sim-never, sim-twice (charges twice)
     and sim-decline; payments over other channels are left to others. What it does is logged as
     JSON lines.
+
+    With --callback it reports as a real gateway does, and ORDERSTREAM_GATEWAY_SIM_SECRET names the
+    file with the secret that it shares with the API.
 
     Example: orderstream gateway --slow-ms 50-400 --duplicate 0.1 --lost 0.02 --declined 0.05
 
@@ -78,9 +90,33 @@ def gateway(
         raise typer.BadParameter(str(error)) from error
     configure_logging()
     try:
-        run_gateway(kafka_address(kafka), registry_url(registry), faults, seed=seed)
+        run_gateway(
+            kafka_address(kafka),
+            registry_url(registry),
+            faults,
+            seed=seed,
+            callback=_callback(callback),
+        )
     except SchemasMissing as error:
         raise MissingError(str(error)) from error
+
+
+def _callback(url: str | None) -> Callback | None:
+    """Return where to report to; raise MissingError without the secret that signs reports."""
+    from api.gateways.settings import GatewaySettings
+    from api.key_files import shared_key
+    from deploy.errors import MissingError
+    from topologies.gateway import Callback
+
+    if url is None:
+        return None
+    secret = GatewaySettings().sim_secret
+    if secret is None:
+        raise MissingError(
+            "no secret to sign callbacks with: set ORDERSTREAM_GATEWAY_SIM_SECRET to a file, the "
+            "same as the API's; it is made when it is not there"
+        )
+    return Callback(url, shared_key(secret))
 
 
 def _range_ms(text: str) -> tuple[int, int]:
