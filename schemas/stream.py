@@ -36,3 +36,18 @@ class Progress(Record, frozen=True):
     entries: int
     checksum: int
     checkpoint: int
+
+
+class SourcePosition(Record, frozen=True):
+    """How far a flow is in one partition of a source: ``offset`` is the next one to take.
+
+    ``incarnation`` is the topic's, ``event_ms`` the newest fact's time. State of the flow, written
+    with it in one checkpoint.
+    """
+
+    topic: str
+    partition: int
+    incarnation: bytes
+    offset: int
+    event_ms: int
+    seen: tuple[SeenChannel, ...]

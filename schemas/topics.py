@@ -2,7 +2,8 @@
 
 Three kinds of topic and no fourth: ``<domain>.intents`` (public way in, untrusted),
 ``<domain>.commands`` (the inbox of one stage, written by this system only) and ``<domain>.events``
-(public facts). A stage's state is kept in its compacted ``<stage>.changelog``.
+(public facts). A stage's state is kept in its compacted ``<stage>.changelog``. What flows make of
+the facts: rows of live windows in ``report.<name>``, and ``alert.events``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from schemas import catalog, inventory, order, payment, stream, webhook
+from schemas import alert, catalog, inventory, order, payment, report, stream, webhook
 from schemas.record import Record
 
 DAY_MS = 24 * 3600 * 1000
@@ -23,6 +24,7 @@ class Kind(Enum):
     COMMANDS = "commands"
     EVENTS = "events"
     TABLE = "table"  # compacted facts: the last record per key stands
+    REPORT = "report"  # rows: the newest version per key stands, old windows go
     CHANGELOG = "changelog"
     DEAD_LETTERS = "dead letters"
     RAW = "raw"  # what came from outside, byte for byte: evidence, not messages
@@ -58,6 +60,8 @@ class Topic:
         if self.kind in (Kind.CHANGELOG, Kind.TABLE):
             return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"}
         config = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        if self.kind is Kind.REPORT:
+            config["cleanup.policy"] = "compact,delete"
         if self.kind in (Kind.INTENTS, Kind.COMMANDS):
             # The log, not a producer's clock, says what time it is.
             config["message.timestamp.type"] = "LogAppendTime"
@@ -239,6 +243,16 @@ WEBHOOK_ENDPOINTS = Topic(
     (webhook.WebhookSubscribed, webhook.WebhookUnsubscribed),
 )
 
+_WINDOW_KEY = "shop_id/group/size_ms/start_ms"
+REPORT_SALES = Topic("report.sales", Kind.REPORT, _WINDOW_KEY, (report.SalesWindow,))
+REPORT_FUNNEL = Topic("report.funnel", Kind.REPORT, _WINDOW_KEY, (report.FunnelWindow,))
+REPORT_FULFILMENT = Topic("report.fulfilment", Kind.REPORT, _WINDOW_KEY, (report.FulfilmentWindow,))
+REPORT_TOP_SKUS = Topic("report.top-skus", Kind.REPORT, _WINDOW_KEY, (report.TopSkusWindow,))
+REPORT_STOCK = Topic("report.stock", Kind.REPORT, _WINDOW_KEY, (report.StockWindow,))
+ALERT_EVENTS = Topic(
+    "alert.events", Kind.EVENTS, "shop_id/sku_id", (alert.AlertRaised, alert.AlertCleared)
+)
+
 PUBLIC = (
     ORDER_INTENTS,
     ORDER_COMMANDS,
@@ -252,6 +266,12 @@ PUBLIC = (
     PAYMENT_CALLBACKS,
     CATALOG_EVENTS,
     WEBHOOK_ENDPOINTS,
+    REPORT_SALES,
+    REPORT_FUNNEL,
+    REPORT_FULFILMENT,
+    REPORT_TOP_SKUS,
+    REPORT_STOCK,
+    ALERT_EVENTS,
 )
 
 

@@ -14,6 +14,7 @@ from streams.kernel.stage import Output, Stage
 from streams.orders import OrderLimits, orders_stage
 from streams.payments.stage import payments_stage
 from streams.pricing import PriceList
+from topologies import flows
 
 
 class Admission:
@@ -45,14 +46,19 @@ def relays(prices: PriceList) -> tuple[Relay, ...]:
 
 def all_topics() -> tuple[Topic, ...]:
     """Return every topic of the pipeline, dead letters and changelogs included."""
-    # Facts have dead letters where an effect worker reads them: the gateway's.
+    # Facts have dead letters where an effect worker reads them: the gateway's, and the delivery's.
     sources = [t for t in topics.PUBLIC if t.kind in (Kind.INTENTS, Kind.COMMANDS)]
-    sources.append(topics.PAYMENT_EVENTS)
+    sources += (topics.PAYMENT_EVENTS, topics.ALERT_EVENTS)
     changelogs = [topics.changelog(stage.name, stage.entities) for stage in stages(OrderLimits())]
-    return (*topics.PUBLIC, *map(topics.dead_letters, sources), *changelogs)
+    return (
+        *topics.PUBLIC,
+        *map(topics.dead_letters, sources),
+        *changelogs,
+        *flows.changelogs(),
+    )
 
 
 def all_records() -> tuple[type[Record], ...]:
     """Return every record type: the public ones, then state and progress."""
     states = [kind for stage in stages(OrderLimits()) for kind in stage.entities]
-    return tuple(dict.fromkeys((*public_records(), *states, Progress)))
+    return tuple(dict.fromkeys((*public_records(), *states, *flows.state_records(), Progress)))

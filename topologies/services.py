@@ -89,6 +89,23 @@ def sinks(servers: Sequence[str]) -> tuple[Service, ...]:
     )
 
 
+def flow(name: str) -> Service:
+    """Return a flow of facts into live reports or alerts; `topologies.flows` has the names."""
+    return Service(
+        name=f"flow-{name}",
+        argv=command("flow", name),
+        ready=LogLine('"event": "assigned"'),
+        after=("topics", "schemas"),
+        ready_timeout_s=_START_LIMIT_S,
+        stop_timeout_s=_STOP_LIMIT_S,
+    )
+
+
+def flows() -> tuple[Service, ...]:
+    """Return every flow."""
+    return tuple(flow(name) for name in ("sales", "stock", "alerts"))
+
+
 def pipeline(
     workers: int,
     env: Mapping[str, str] | None = None,
@@ -96,11 +113,12 @@ def pipeline(
     *,
     api_port: int,
 ) -> tuple[Service, ...]:
-    """Return all that runs beside the servers: jobs, workers, the gateway, the front door."""
+    """Return all that runs beside the servers: jobs, workers, the gateway, the front door, flows."""
     numbers = range(1, workers + 1)
     return (
         *setup(),
         *(worker(n, env) for n in numbers),
         gateway(*gateway_options),
         api(api_port),
+        *flows(),
     )

@@ -10,6 +10,7 @@ import typer
 
 from deploy.errors import DeployError, FetchError, MissingError
 from topologies.cli import (
+    alerts,
     api,
     audit,
     bench,
@@ -17,6 +18,7 @@ from topologies.cli import (
     demo,
     dlq,
     explain,
+    flow,
     gateway,
     load,
     orders,
@@ -38,6 +40,7 @@ COMMANDS = (
     schemas,
     worker,
     api,
+    flow,
     gateway,
     sink,
     webhooks,
@@ -47,6 +50,7 @@ COMMANDS = (
     explain,
     orders,
     tickets,
+    alerts,
     dlq,
     token,
     chaos,
