@@ -23,7 +23,7 @@ from streams.kernel.stage import Output, State
 
 LOOK_AGAIN_MS = 1000
 
-_MOVEMENTS: frozenset[type[Record]] = frozenset(
+_TOLD_OF_A_SKU: frozenset[type[Record]] = frozenset(
     {
         inventory.StockHeld,
         inventory.StockDeducted,
@@ -35,6 +35,7 @@ _MOVEMENTS: frozenset[type[Record]] = frozenset(
         inventory.StockCounted,
         inventory.StockBackordered,
         inventory.BackorderServed,
+        inventory.StockRefused,
     }
 )
 
@@ -57,7 +58,7 @@ class AlertsFlow:
 
     name = "alerts"
     sources: tuple[Topic, ...] = (INVENTORY_EVENTS,)
-    kinds = _MOVEMENTS | {inventory.HoldExtended}
+    kinds = _TOLD_OF_A_SKU | {inventory.HoldExtended}
     entities: tuple[type[Record], ...] = (SkuWatch, HoldWatch, OpenAlert)
 
     def __init__(self, rules: Iterable[AnyRule]) -> None:

@@ -152,9 +152,9 @@ class SuddenVelocity(Rule, frozen=True, tag="sudden_velocity"):
 
     kind = AlertKind.SUDDEN_VELOCITY
     window_s: float = 2.0
-    factor: float = 4.0
+    factor: float = 6.0
     clear_factor: float = 2.0
-    least_units: int = 12
+    least_units: int = 15
 
     def problem(self) -> str | None:
         """Say what makes no sense in its numbers."""

@@ -15,8 +15,6 @@ MINUTES = 60  # of demand that are remembered: an hour's mean, and its deviation
 SLOT_MS = 100
 SLOTS = 100  # 10 s: the longest window of a sudden velocity
 
-_DEMAND = (inventory.StockHeld, inventory.StockBackordered)
-
 
 class Level(Record, frozen=True):
     """The stock of one warehouse after its movement ``version``."""
@@ -90,8 +88,7 @@ def after(watch: SkuWatch, fact: Any, event_ms: int) -> SkuWatch:
     levels = watch.levels
     if (warehouse_id := getattr(fact, "warehouse_id", None)) is not None:
         levels = _moved(levels, Level(warehouse_id, fact.version, fact.on_hand, fact.held))
-    units = fact.qty if isinstance(fact, _DEMAND) else 0
-    return _wanted(msgspec.structs.replace(watch, levels=levels), units, event_ms)
+    return _wanted(msgspec.structs.replace(watch, levels=levels), _demand(fact), event_ms)
 
 
 def wanted_within(watch: SkuWatch, window_ms: int, now_ms: int) -> int:
@@ -108,6 +105,16 @@ def speed(watch: SkuWatch, minutes: int, now_ms: int) -> tuple[int, int]:
     if passed >= (minutes + 1) * MINUTE_MS:
         return 0, passed
     return sum(recent), max((len(recent) - 1) * MINUTE_MS + passed, 1)
+
+
+def _demand(fact: Any) -> int:
+    """Return the units that a fact says were wanted; who was turned away wanted them too."""
+    match fact:
+        case inventory.StockHeld() | inventory.StockBackordered():
+            return fact.qty
+        case inventory.StockRefused(reason=inventory.StockReason.INSUFFICIENT):
+            return fact.requested
+    return 0
 
 
 def _moved(levels: tuple[Level, ...], new: Level) -> tuple[Level, ...]:

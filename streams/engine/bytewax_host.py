@@ -266,7 +266,7 @@ class BytewaxHost:
                     self._checkpoint(output)
                 else:
                     topic, key, row = output
-                    self._producer(topic, key, self._codec.encode(row), ())
+                    self._producer(topic, key, self._codec.encode(row), [])
                     self.metrics.rows.labels(self._flow.name).inc()
             self._producer.poll()
 

@@ -28,14 +28,15 @@ Logs = Mapping[Place, list[StoredRecord]]
 class Log:
     """Topics of facts; each says when it happened and of which inbox record it is the output."""
 
-    def __init__(self) -> None:
+    def __init__(self, start_ms: int = START_MS) -> None:
+        self._start_ms = start_ms
         self.places: defaultdict[Place, list[StoredRecord]] = defaultdict(list)
 
     def append(self, topic: str, partition: int, at_ms: int, fact: Record) -> None:
-        """Append a fact that happened ``at_ms`` after START_MS."""
+        """Append a fact that happened ``at_ms`` after the start."""
         log = self.places[topic, partition]
         stamp = cause.channel(b"upstream", partition) + cause.pack_position(len(log), 0)
-        seconds, ms = divmod(START_MS + at_ms, 1000)
+        seconds, ms = divmod(self._start_ms + at_ms, 1000)
         at = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         headers = [(cause.HEADER, stamp), ("ce_time", f"{at}.{ms:03d}Z".encode())]
         log.append(StoredRecord(len(log), 0, None, CODEC.encode(fact), headers))

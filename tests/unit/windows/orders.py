@@ -8,9 +8,10 @@ from typing import Any
 
 from schemas import order
 from schemas.record import Record
-from tests.unit.windows.log import Log
+from tests.unit.windows.log import START_MS, Log
 
 TOPIC = "order.events"
+_SPAN_MS = 150_000
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -55,18 +56,26 @@ def partly_refunded(no: str, fen: int, shop: int = 1) -> Record:
     return order.OrderPartlyRefunded(no, 6, shop, 7, f"{no}-R1", fen, TRACE)
 
 
-def history(seed: int, orders: int = 40, partitions: int = 3, span_ms: int = 150_000) -> Log:
-    """Return a log of orders that end in every way, over a few minutes."""
+def history(
+    seed: int,
+    orders: int = 40,
+    partitions: int = 3,
+    *,
+    shops: tuple[int, int] = (1, 2),
+    start_ms: int = START_MS,
+    topic: str = TOPIC,
+) -> Log:
+    """Return a log of orders that end in every way, over a few minutes from ``start_ms`` on."""
     draw = random.Random(seed)
     happened: list[tuple[int, int, Record]] = []
     for n in range(orders):
-        partition, at_ms = n % partitions, draw.randrange(span_ms)
-        for fact in _life(draw, f"N{n}", draw.choice((1, 2))):
+        partition, at_ms = n % partitions, draw.randrange(_SPAN_MS)
+        for fact in _life(draw, f"N{n}", draw.choice(shops)):
             happened.append((at_ms, partition, fact))
             at_ms += draw.choice((3, 40, 900, 30_000))
-    log = Log()
+    log = Log(start_ms)
     for at_ms, partition, fact in sorted(happened, key=lambda one: one[0]):
-        log.append(TOPIC, partition, at_ms, fact)
+        log.append(topic, partition, at_ms, fact)
     return log
 
 
