@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, cast
 
-from confluent_kafka import Message
-
 from schemas.alert import AlertCleared, AlertRaised
 from schemas.codec import Codec
 from streams.alerts.flow import AlertsFlow
 from streams.alerts.rules import AnyRule
+from streams.engine.bytewax_host import stored
 from streams.engine.flow_fold import FlowFold, Place, entities
 from streams.engine.records import StoredRecord
 from streams.engine.store import MemoryStore
@@ -82,20 +81,10 @@ def backtest(kafka: str, codec: Codec, rules: Iterable[AnyRule]) -> list[Tried]:
     waiting: dict[Place, list[StoredRecord]] = {place: [] for place in held}
     for message in read(kafka, held):
         place = cast(Place, (message.topic(), message.partition()))
-        waiting[place].append(_stored(message))
+        waiting[place].append(stored(message))
         if len(waiting[place]) >= _BATCH_RECORDS:
             test.take(place, waiting[place])
             waiting[place] = []
     for place, records in waiting.items():
         test.take(place, records)
     return test.result()
-
-
-def _stored(message: Message) -> StoredRecord:
-    return StoredRecord(
-        cast(int, message.offset()),
-        message.timestamp()[1],
-        None,
-        cast("bytes | None", message.value()),
-        cast("list[tuple[str, bytes]] | None", message.headers()) or (),
-    )

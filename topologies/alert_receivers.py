@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote_plus
 
 import msgspec
-import yaml
 
 from schemas.alert import AlertCleared, AlertRaised, Severity
 from schemas.record import full_name
@@ -76,10 +75,10 @@ def read_receivers(file: Path) -> tuple[Receiver, ...]:
     Raises InvalidReceivers, also when it cannot be read.
     """
     try:
-        content = yaml.safe_load(file.read_text())
-        receivers = msgspec.convert(content, dict[str, tuple[Receiver, ...]])["receivers"]
+        content = file.read_bytes()
+        receivers = msgspec.yaml.decode(content, type=dict[str, tuple[Receiver, ...]])["receivers"]
         names = {receiver.name for receiver in receivers}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise InvalidReceivers(f"{file}: {error}") from error
     except KeyError as error:
         raise InvalidReceivers(f"{file}: there is no key `receivers`") from error
@@ -98,11 +97,12 @@ def requests(receiver: Receiver, alert: Alert, now_ms: int) -> list[Request]:
     words = _words(alert)
     # The same alert may be posted twice after a crash: whoever minds can tell by this.
     headers = {"Idempotency-Key": f"{alert.alert_id}-{alert.version}", **receiver.headers}
+    bodies: list[Any]
     match receiver.format:
         case Format.EVENT:
             bodies = [{"type": full_name(type(alert)), "data": msgspec.to_builtins(alert)}]
         case Format.ALERTMANAGER:
-            bodies = [_alertmanager(alert)]
+            bodies = [[_alertmanager(alert)]]
         case Format.DINGTALK | Format.WECOM:
             bodies = [_filled(_ROBOTS[receiver.format], words)]
         case Format.SMS:
@@ -148,7 +148,7 @@ def _filled(template: Any, words: dict[str, str]) -> Any:
     return template
 
 
-def _alertmanager(alert: Alert) -> list[dict[str, Any]]:
+def _alertmanager(alert: Alert) -> dict[str, Any]:
     posted: dict[str, Any] = {
         "labels": {
             "alertname": alert.rule_id,
@@ -162,7 +162,7 @@ def _alertmanager(alert: Alert) -> list[dict[str, Any]]:
     }
     if isinstance(alert, AlertCleared):
         posted["endsAt"] = _rfc3339(alert.cleared_at_ms)
-    return [posted]
+    return posted
 
 
 def _signed(receiver: Receiver, now_ms: int) -> str:

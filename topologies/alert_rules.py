@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
+import msgspec
 
 from streams.alerts.rules import AnyRule, InvalidRules, parse
 
@@ -12,8 +12,8 @@ from streams.alerts.rules import AnyRule, InvalidRules, parse
 def read_rules(file: Path) -> tuple[AnyRule, ...]:
     """Return the rules in ``file``; raise InvalidRules, also when it cannot be read."""
     try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = msgspec.yaml.decode(file.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
         raise InvalidRules(f"{file}: {error}") from error
     try:
         return parse(content)

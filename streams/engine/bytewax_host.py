@@ -133,7 +133,7 @@ class BytewaxHost:
         self._open()
         log.info("assigned", flow=self._flow.name, partitions=len(self._places))
         try:
-            cli_main(self._dataflow())
+            cli_main(self._dataflow())  # type: ignore[no-untyped-call]  # it says nothing of types
         except Exception as error:
             # Bytewax tells that a step failed; why is what the step itself raised.
             raise (self._failure or error) from error
@@ -211,7 +211,7 @@ class BytewaxHost:
                 place = cast(Place, (message.topic(), message.partition()))
                 error = message.error()
                 if error is None:
-                    found.setdefault(place, []).append(_stored(message))
+                    found.setdefault(place, []).append(stored(message))
                 elif error.code() == KafkaError._PARTITION_EOF:
                     ends.append(place)
                 elif error.fatal() or not error.retriable():
@@ -350,11 +350,12 @@ class _SinkPart(StatelessSinkPartition[Any]):
         self._host._write(items)
 
 
-def _stored(message: Message) -> StoredRecord:
+def stored(message: Message) -> StoredRecord:
+    """Return a consumer's record as a fold takes it."""
     return StoredRecord(
         cast(int, message.offset()),
         message.timestamp()[1],
-        cast("bytes | None", message.key()),
-        cast("bytes | None", message.value()),
+        message.key(),
+        message.value(),
         cast("Any", message.headers()) or (),
     )

@@ -50,8 +50,8 @@ SHIP_LIMIT_MS = 24 * HOUR_MS
 NO_CURRENCY = "XXX"  # ISO 4217: of an order whose placement was not seen, or is forgotten
 
 _KEPT_MS = {SECOND_MS: 10 * MINUTE_MS, MINUTE_MS: 2 * HOUR_MS, HOUR_MS: 48 * HOUR_MS}
-# As long as an order may restate them: 1,440 windows a day and shop.
-_COHORT_KEPT_MS = {MINUTE_MS: ORDER_KEPT_MS + HOUR_MS, HOUR_MS: ORDER_KEPT_MS + HOUR_MS}
+# As long as an order may restate them.
+_COHORT_KEPT_MS = dict.fromkeys((MINUTE_MS, HOUR_MS), ORDER_KEPT_MS + HOUR_MS)
 _TOP_KEPT_MS = {MINUTE_MS: 10 * MINUTE_MS, HOUR_MS: HOUR_MS}  # each may hold all skus
 
 SALES, FUNNEL = REPORT_SALES.name, REPORT_FUNNEL.name

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ from schemas.topics import (
     Kind,
     Topic,
 )
-from streams.engine.bytewax_host import FlowSettings
+from streams.engine.bytewax_host import FlowSettings, stored
 from streams.engine.flow_fold import Place
 from streams.engine.records import StoredRecord
 from tests.integration.flow_worker import sales_of
@@ -69,7 +70,7 @@ class Flow:
         """Append a share of each partition's facts."""
         for (_, partition), records in self.facts.places.items():
             for record in records[int(first * len(records)) : int(last * len(records))]:
-                headers = list(record.headers)
+                headers: list[tuple[str, str | bytes | None]] = [*record.headers]
                 self._producer.produce(
                     self.source, record.value, partition=partition, headers=headers
                 )
@@ -105,10 +106,8 @@ class Flow:
         """Return what a batch over all records of the topic has for rows."""
         logs: dict[Place, list[StoredRecord]] = {}
         for message in read(self.kafka, self.source):
-            headers = [(name, bytes(value or b"")) for name, value in message.headers() or ()]
-            place = (self.source, message.partition())
-            record = StoredRecord(message.offset(), 0, None, message.value(), headers)
-            logs.setdefault(place, []).append(record)
+            place = (self.source, cast(int, message.partition()))
+            logs.setdefault(place, []).append(stored(message))
         return whole(lambda: sales_of(self.source), logs)
 
     def close(self) -> None:

@@ -48,10 +48,9 @@ def rules(
     Exit codes: 0 the rules can be used; 2 they cannot.
     """
     import msgspec
-    import yaml
 
     found = [msgspec.to_builtins(rule) for rule in _rules(file)]
-    print(yaml.safe_dump({"rules": found}, sort_keys=False), end="")
+    print(msgspec.yaml.encode({"rules": found}).decode(), end="")
 
 
 def backtest(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from schemas.alert import AlertCleared, AlertRaised
+from schemas.record import Record
 from streams.alerts.rules import (
     AnyRule,
     BelowSafetyStock,
@@ -58,7 +59,7 @@ class Score(NamedTuple):
 
 def alerts_of(told: h.History) -> list[AlertRaised | AlertCleared]:
     running = Running(RULES)
-    batch: list[tuple[int, h.Record]] = []
+    batch: list[tuple[int, Record]] = []
     now_ms = told.events[0].at_ms
     for at_ms, fact in told.events:
         while at_ms > now_ms:

@@ -121,7 +121,6 @@ def test_an_older_movement_changes_no_level() -> None:
 
 
 def test_the_file_that_the_command_shows_is_read_as_the_same_rules(tmp_path: Path) -> None:
-    import yaml
     from typer.testing import CliRunner
 
     from topologies.cli import build
@@ -130,7 +129,6 @@ def test_the_file_that_the_command_shows_is_read_as_the_same_rules(tmp_path: Pat
     file = tmp_path / "rules.yaml"
     file.write_text(shown)
     assert read_rules(file) == DEFAULT
-    assert parse(yaml.safe_load(shown)) == DEFAULT
 
 
 @pytest.mark.parametrize(
