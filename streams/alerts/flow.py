@@ -68,8 +68,8 @@ class AlertsFlow:
 
     def use(self, rules: Iterable[AnyRule]) -> None:
         """Judge by these rules from now on; alerts of a rule that is gone are cleared."""
-        self._rules = checked(rules)
-        self._by_id = {rule.id: rule for rule in self._rules}
+        self.rules = checked(rules)
+        self._by_id = {rule.id: rule for rule in self.rules}
         self._of_sku: dict[tuple[int, int], tuple[AnyRule, ...]] = {}
 
     def take(self, state: State, facts: Sequence[Fact]) -> None:
@@ -191,7 +191,7 @@ class AlertsFlow:
     def _rules_of(self, shop_id: int, sku_id: int) -> tuple[AnyRule, ...]:
         rules = self._of_sku.get((shop_id, sku_id))
         if rules is None:
-            rules = tuple(rule for rule in self._rules if rule.holds_for(shop_id, sku_id))
+            rules = tuple(rule for rule in self.rules if rule.holds_for(shop_id, sku_id))
             self._of_sku[shop_id, sku_id] = rules
         return rules
 

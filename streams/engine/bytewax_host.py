@@ -35,12 +35,11 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.run import cli_main
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas import topics
 from schemas.codec import Codec
 from schemas.errors import Retryable
 from streams.engine.changelog import START, Change
 from streams.engine.checkpoints import CheckpointLog
-from streams.engine.flow_fold import FlowFold, Place, entities
+from streams.engine.flow_fold import PREFIX, FlowFold, Place, changelog_of, entities
 from streams.engine.flow_metrics import FlowMetrics
 from streams.engine.producer import GaplessProducer
 from streams.engine.records import StoredRecord
@@ -71,12 +70,7 @@ class FlowSettings:
     emit_ms: int = 250
     """Rows that changed are written this often; 0: after each batch."""
     checkpoint_ms: int = 1_000
-    prefix: str = "flow"
-    """Of the consumer group, the changelog and the transactional id: ``<prefix>-<flow>``."""
-
-    def changelog_of(self, flow: Flow) -> topics.Topic:
-        """Return the topic that keeps the state of ``flow``."""
-        return topics.changelog(f"{self.prefix}-{flow.name}", entities(flow))
+    prefix: str = PREFIX
 
 
 class _Batch(NamedTuple):
@@ -153,7 +147,7 @@ class BytewaxHost:
         name = f"{self._settings.prefix}-{self._flow.name}"
         # It asks the stage for nothing but its name and its entities.
         kept = cast(Stage, _Kept(self._flow.name, entities(self._flow)))
-        changelog = self._settings.changelog_of(self._flow).name
+        changelog = changelog_of(self._flow, self._settings.prefix).name
         self._log = CheckpointLog(self._settings.kafka, self._settings.prefix, kept, changelog, 0)
         store = MemoryStore(kept.entities)
         started_s = time.monotonic()

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from schemas import topics
 from schemas.codec import PREFIX_BYTES, Codec
 from schemas.errors import InvalidMessage
 from schemas.record import Record
 from schemas.stream import SeenChannel, SourcePosition
+from schemas.topics import Topic
 from streams.engine import cause
 from streams.engine.changelog import Change
 from streams.engine.fold import cause_of
@@ -23,6 +25,8 @@ Place = tuple[str, int]
 """A topic and one of its partitions."""
 
 EVENT_TIME_HEADER = "ce_time"
+PREFIX = "flow"
+"""Begins the names of a flow's consumer group, changelog and transactional id."""
 _MAX_INVALID = 100  # facts are written by this system: more are no accident
 
 
@@ -181,6 +185,11 @@ class _Place:
 def entities(flow: Flow) -> tuple[type[Record], ...]:
     """Return the kinds of state record that are kept of a flow: its own, and positions."""
     return (*flow.entities, SourcePosition)
+
+
+def changelog_of(flow: Flow, prefix: str = PREFIX) -> Topic:
+    """Return the topic that keeps the state of a flow."""
+    return topics.changelog(f"{prefix}-{flow.name}", entities(flow))
 
 
 def event_time_ms(record: InboxRecord) -> int:

@@ -1,6 +1,7 @@
-"""A process that runs a flow of sales on a topic of its own, for ``test_flows``.
+"""A process that runs a flow on a topic of its own, for ``test_flows`` and ``test_alerts``.
 
-python -m tests.integration.flow_worker '{"kafka": ..., "source": ..., "prefix": ...}'
+python -m tests.integration.flow_worker '{"kafka": ..., "registry": ..., "flow": "sales",
+    "source": ..., "prefix": ...}'
 """
 
 from __future__ import annotations
@@ -8,30 +9,34 @@ from __future__ import annotations
 import json
 import sys
 
+from schemas.registry import connected_codec
 from schemas.topics import Kind, Topic
 from streams.engine.bytewax_host import BytewaxHost, FlowSettings
-from streams.windows.sales import SalesFlow
-from tests.unit.windows.log import CODEC
+from streams.kernel.flow import Flow
+from topologies.flows import EMIT_MS, make, records_of
 from topologies.logs import configure_logging
 from topologies.topics import incarnations, partition_counts
 
-SETTINGS = {"emit_ms": 20, "checkpoint_ms": 60}
 
-
-def sales_of(source: str) -> SalesFlow:
-    """Return the flow of sales, reading ``source``."""
-    flow = SalesFlow()
-    flow.sources = (Topic(source, Kind.EVENTS, "order_no", ()),)
-    return flow
+def reading(flow: str, source: str) -> Flow:
+    """Return a flow that reads ``source``."""
+    made = make(flow)
+    own = Topic(source, Kind.EVENTS, made.sources[0].key, made.sources[0].records)
+    made.sources = (own,)  # type: ignore[misc]  # the flow's own attribute, read-only in its port
+    return made
 
 
 def _run() -> None:
     wanted = json.loads(sys.argv[1])
     configure_logging()
-    kafka, source = wanted["kafka"], wanted["source"]
-    settings = FlowSettings(kafka, prefix=wanted["prefix"], **SETTINGS)
+    kafka, source, name = wanted["kafka"], wanted["source"], wanted["flow"]
+    settings = FlowSettings(
+        kafka, prefix=wanted["prefix"], emit_ms=min(EMIT_MS[name], 20), checkpoint_ms=60
+    )
+    flow = reading(name, source)
+    codec = connected_codec(wanted["registry"], records_of(flow))
     ids, counts = incarnations(kafka, [source]), partition_counts(kafka)
-    BytewaxHost(settings, sales_of(source), CODEC, ids, counts).run()
+    BytewaxHost(settings, flow, codec, ids, counts).run()
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ def flow(
     from streams.alerts.rules import InvalidRules
     from streams.engine.checkpoints import Fenced
     from streams.kernel.errors import StageDefect
-    from topologies.flows import NAMES, run_flow
+    from topologies.flow_process import run_flow
+    from topologies.flows import NAMES
     from topologies.topics import TopicsMissing
 
     if name not in NAMES:
