@@ -7,7 +7,7 @@ second of event time, for calm may come without a fact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -99,6 +99,10 @@ class AlertsFlow:
         """Return what was raised and cleared."""
         outputs, self._outputs = self._outputs, []
         return outputs
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Return nothing: every fact is judged."""
+        return {}
 
     # --- judging ---------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ class FlowFold:
     ) -> None:
         self.flow = flow
         self.state = PartitionState(store, entities(flow))
-        self.taken = self.skipped = self.dropped = self.invalid = 0
+        self.taken = self.skipped = self.dropped = self.invalid = self.missed = 0
         self._codec = codec
         self._incarnations = dict(incarnations)
         self._lateness_ms, self._idle_ms = lateness_ms, idle_ms
@@ -78,9 +78,12 @@ class FlowFold:
         facts: list[Fact] = []
         try:
             for record in records:
-                if record.offset < at.offset:
-                    self.skipped += 1
-                    continue
+                if record.offset != at.offset:
+                    if record.offset < at.offset:
+                        self.skipped += 1
+                        continue
+                    # Retention was faster than the flow; before its first fact that is no matter.
+                    self.missed += record.offset - at.offset if at.offset else 0
                 fact = self._read(at, record)
                 at.offset = record.offset + 1
                 if fact is not None:

@@ -33,6 +33,18 @@ class FlowMetrics:
             by_flow,
             registry=self.registry,
         )
+        self.passed_over = Gauge(
+            "flow_passed_over_facts",
+            "Facts not counted where they belong since the start: too late, or of unknown orders.",
+            ["flow", "reason"],
+            registry=self.registry,
+        )
+        self.missed = Gauge(
+            "flow_missed_records",
+            "Records that retention deleted before the flow read them: figures are too low then.",
+            by_flow,
+            registry=self.registry,
+        )
         self.rows = Counter(
             "flow_rows",
             "Rows written: what a sink of them has to keep up with.",
@@ -71,6 +83,9 @@ class FlowMetrics:
         self.facts.labels(flow).set(fold.taken)
         self.dropped.labels(flow).set(fold.dropped)
         self.invalid.labels(flow).set(fold.invalid)
+        self.missed.labels(flow).set(fold.missed)
+        for reason, facts in fold.flow.passed_over().items():
+            self.passed_over.labels(flow, reason).set(facts)
         self.state.labels(flow).set(len(fold.state))
         self.freshness.labels(flow).set((now_ms - time.fresh_ms) / 1000)
         self.watermark.labels(flow).set((now_ms - time.watermark_ms) / 1000)

@@ -10,7 +10,7 @@ when the **watermark** reaches them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from schemas.record import Record
@@ -62,3 +62,6 @@ class Flow(Protocol):
 
     def rows(self, state: State, time: FlowTime) -> list[Output]:
         """Return the rows that changed since the last call; all that was taken is in ``state``."""
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Return how many facts could not be counted where they belong, by the reason why."""

@@ -7,7 +7,7 @@ remembers the way of each order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -124,6 +124,10 @@ class SalesFlow:
     def rows(self, state: State, time: FlowTime) -> list[Output]:
         """Return the rows of the windows that changed."""
         return self.windows.rows(state, time)
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Return the facts of forgotten windows, and of orders that are not known."""
+        return {"too_late": self.windows.too_late, "unknown_order": self.unknown}
 
     # --- facts -----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schemas import inventory
@@ -71,3 +71,7 @@ class StockFlow:
     def rows(self, state: State, time: FlowTime) -> list[Output]:
         """Return the rows of the windows that changed."""
         return self.windows.rows(state, time)
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Return the facts of forgotten windows."""
+        return {"too_late": self.windows.too_late}

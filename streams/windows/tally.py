@@ -44,9 +44,12 @@ class Tally:
         self.facts += 1
         place, offset = (fact.topic, fact.partition), fact.offset
         span = self.spans.get(place)
-        self.spans[place] = (
-            (offset, offset) if span is None else (min(span[0], offset), max(span[1], offset))
-        )
+        if span is None:
+            self.spans[place] = (offset, offset)
+        elif offset > span[1]:  # nearly always: facts of a partition come in order
+            self.spans[place] = (span[0], offset)
+        elif offset < span[0]:
+            self.spans[place] = (offset, span[1])
 
     def add_time(self, step: Step, ms: int) -> None:
         """Add how long a step took to the sums of that step."""

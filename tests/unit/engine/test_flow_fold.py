@@ -134,6 +134,15 @@ def test_what_nobody_understands_is_counted_and_a_flood_of_it_stops_the_flow() -
         flow.apply(PLACES[0], junk[100:])
 
 
+def test_records_that_are_gone_are_counted_unless_the_flow_begins_after_them() -> None:
+    flow = fold()
+    log = orders(0, 10, 20, 30, 40, 50)
+    flow.apply(PLACES[0], log[2:4])
+    assert flow.missed == 0
+    flow.apply(PLACES[0], log[5:])
+    assert (flow.missed, flow.taken) == (1, 3)
+
+
 def test_a_fact_without_a_cause_is_taken() -> None:
     flow = fold()
     bare = [StoredRecord(0, START_MS, None, CODEC.encode(created("A", 5)), ())]

@@ -11,7 +11,7 @@ from tests.unit.windows.log import START_MS, Logs, Run, whole
 from tests.unit.windows.orders import TOPIC, history
 
 SEEDS = range(12)
-LATENESS_MS = 400_000  # longer than a history: nothing in it is late
+NOTHING_LATE_MS = 400_000  # longer than a history
 AFTERWARDS_MS = START_MS + 10**9
 
 
@@ -34,9 +34,12 @@ def interleaved(run: Run, logs: Logs, draw: random.Random, crash: float = 0.0) -
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_any_batches_and_any_order_of_partitions_give_the_same_windows(seed: int) -> None:
+@pytest.mark.parametrize("lateness_ms", [0, NOTHING_LATE_MS])
+def test_any_batches_and_any_order_of_partitions_give_the_same_windows(
+    seed: int, lateness_ms: int
+) -> None:
     logs = history(seed).places
-    run = Run(SalesFlow, logs, lateness_ms=LATENESS_MS)
+    run = Run(SalesFlow, logs, lateness_ms=lateness_ms)
     interleaved(run, logs, random.Random(seed))
     assert run.counted() == whole(SalesFlow, logs)
 
@@ -44,7 +47,7 @@ def test_any_batches_and_any_order_of_partitions_give_the_same_windows(seed: int
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_flow_that_crashes_ends_with_the_same_windows(seed: int) -> None:
     logs = history(seed).places
-    run = Run(SalesFlow, logs, lateness_ms=LATENESS_MS)
+    run = Run(SalesFlow, logs, lateness_ms=0)
     interleaved(run, logs, random.Random(seed), crash=0.2)
     assert run.counted() == whole(SalesFlow, logs)
 
@@ -84,6 +87,23 @@ def test_what_skus_brought_is_the_gmv(seed: int) -> None:
             assert row.skus == len(row.top) or len(row.top) == 20  # type: ignore[attr-defined]
             brought_fen += sum(sku.paid_fen for sku in row.top)  # type: ignore[attr-defined]
     assert 0 < brought_fen <= gmv_fen
+
+
+def test_a_partition_that_comes_minutes_late_restates_complete_windows() -> None:
+    logs = history(1).places
+    run = Run(SalesFlow, logs)
+    for place in list(logs)[:2]:
+        run.take(place, logs[place])
+    last = list(logs)[2]
+    run.fold.reached_end(last)
+    run.emit(START_MS + 300_000)  # whatever the last partition brings now is late
+    complete = {key for key, row in run.rows.items() if row.is_complete}  # type: ignore[attr-defined]
+    before = {key: run.rows[key] for key in complete}
+    run.take(last, logs[last])
+    run.emit()
+    restated = {key for key in complete if run.rows[key] != before[key]}
+    assert len(restated) > 10
+    assert run.counted() == whole(SalesFlow, logs)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
