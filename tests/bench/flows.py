@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
+import re
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -119,34 +120,37 @@ def write(kafka: str, codec: Codec, orders: int) -> None:
 def measure(kafka: str, env: dict[str, str], name: str, source: Topic, orders: int) -> None:
     """Let a flow catch up, and print its figures."""
     ends = end_offsets(kafka, source.name)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(
         ("taskset", "-c", str(_CORE), *command("flow", name)), env=env, stdout=subprocess.DEVNULL
     )
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": f"flow-{name}"})
     places = [TopicPartition(source.name, partition) for partition in ends]
-    first_s = 0.0
-    while True:
-        done = sum(max(at.offset, 0) for at in consumer.committed(places, timeout=10))
-        if done and not first_s:
-            first_s, first = time.monotonic(), done
-        if done >= sum(ends.values()):
-            break
+    done = first = 0
+    first_s = first_cpu_s = 0.0
+    while done < sum(ends.values()):
         assert process.poll() is None
         time.sleep(0.05)
-    took_s = time.monotonic() - first_s
-    share = (done - first) / done
+        done = sum(max(at.offset, 0) for at in consumer.committed(places, timeout=10))
+        if done and not first:
+            first, first_s, first_cpu_s = done, time.monotonic(), _cpu_s(process.pid)
+    took_s, cpu_s = time.monotonic() - first_s, _cpu_s(process.pid) - first_cpu_s
+    memory = Path(f"/proc/{process.pid}/status").read_text()
     process.terminate()
     process.wait()
     consumer.close()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    counted = orders * (done - first) / done  # the start does not count
+    peak_mb = int(re.search(r"VmHWM:\s+(\d+)", memory)[1]) / 1024  # type: ignore[index]  # Linux has it
     print(
-        f"{name:<8}{orders * share / took_s:>10,.0f} orders/s by the clock"
-        f"{orders / cpu_s:>10,.0f} by processor time (start included)"
-        f"{after.ru_maxrss / 1024:>8,.0f} MB at most",
+        f"{name:<8}{counted / took_s:>10,.0f} orders/s by the clock"
+        f"{counted / cpu_s:>10,.0f} by processor time{peak_mb:>8,.0f} MB at most",
         flush=True,
     )
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process so far, its kernel's included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

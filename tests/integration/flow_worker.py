@@ -9,13 +9,28 @@ from __future__ import annotations
 import json
 import sys
 
-from schemas.registry import connected_codec
+from deploy.stack import Endpoints
+from schemas.registry import Registry, connected_codec
 from schemas.topics import Kind, Topic
 from streams.engine.bytewax_host import BytewaxHost, FlowSettings
 from streams.kernel.flow import Flow
 from topologies.flows import EMIT_MS, make, records_of
 from topologies.logs import configure_logging
-from topologies.topics import incarnations, partition_counts
+from topologies.pipeline import all_records, all_topics
+from topologies.settings import PipelineSettings
+from topologies.topics import create, incarnations, partition_counts
+
+
+def prepare(stack: Endpoints) -> None:
+    """Create topics and register schemas: what the commands do, without their processes."""
+    settings = PipelineSettings()
+    create(
+        stack.kafka,
+        all_topics(),
+        partitions=settings.partitions,
+        replication=settings.replication,
+    )
+    Registry(stack.registry).register(all_records())
 
 
 def reading(flow: str, source: str) -> Flow:

@@ -22,9 +22,9 @@ from schemas import inventory
 from schemas.registry import connected_codec
 from schemas.topics import ALERT_EVENTS, Kind, Topic
 from streams.engine.flow_fold import changelog_of
-from tests.integration.flow_worker import reading
+from tests.integration.flow_worker import prepare, reading
 from tests.kafka import end_offsets
-from tests.pipeline import Process, set_up
+from tests.pipeline import Process
 from topologies.topics import create
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -71,7 +71,7 @@ def receiver() -> Iterator[_Receiver]:
 @pytest.fixture
 def source(stack: Endpoints) -> Iterator[str]:
     """A topic of stock facts whose alerts a flow writes to alert.events."""
-    set_up(stack)
+    prepare(stack)
     prefix = f"flow-{uuid.uuid4().hex[:8]}"
     name = f"{prefix}.events"
     kept = changelog_of(reading("alerts", name), prefix)

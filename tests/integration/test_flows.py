@@ -29,9 +29,8 @@ from schemas.topics import (
 from streams.engine.bytewax_host import stored
 from streams.engine.flow_fold import Place, changelog_of
 from streams.engine.records import StoredRecord
-from tests.integration.flow_worker import reading
+from tests.integration.flow_worker import prepare, reading
 from tests.kafka import end_offsets, read
-from tests.pipeline import set_up
 from tests.unit.windows.log import CODEC, whole
 from tests.unit.windows.orders import history
 from topologies.topics import create
@@ -135,7 +134,7 @@ class Flow:
 
 @pytest.fixture
 def flow(stack: Endpoints, tmp_path: Path) -> Iterator[Flow]:
-    set_up(stack)
+    prepare(stack)
     made = Flow(stack, tmp_path)
     yield made
     made.close()
