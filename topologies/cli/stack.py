@@ -33,7 +33,7 @@ def up(
     """Start everything and leave it running; data is kept between runs.
 
     Everything is: the servers, topics and schemas, the workers, the simulated payment gateway, the
-    sinks, and the API (HTTP).
+    sinks, the flows of live reports and stock alerts, and the API (HTTP).
     Servers named by ORDERSTREAM_KAFKA, _REGISTRY, _REDIS or _MYSQL are used, not started.
 
     Example: orderstream up --workers 2 --fresh
