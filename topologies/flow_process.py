@@ -39,11 +39,11 @@ def run_flow(
 
     Raises SchemasMissing, TopicsMissing, InvalidRules (at the start), and what the host raises.
     """
+    flow = make(name, read_rules(rules) if rules is not None else DEFAULT)
     configure_logging()
     # State is millions of records without cycles, and rows are gone when they are written.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1_000)
-    flow = make(name, read_rules(rules) if rules is not None else DEFAULT)
     settings = FlowSettings(kafka, emit_ms=EMIT_MS[name], prefix=prefix)
     counts = partition_counts(kafka)
     _check_topics(counts, flow, prefix)

@@ -113,7 +113,7 @@ def pipeline(
     *,
     api_port: int,
 ) -> tuple[Service, ...]:
-    """Return all that runs beside the servers: jobs, workers, the gateway, the front door, flows."""
+    """Return all that runs beside the servers: jobs, workers, gateway, front door and flows."""
     numbers = range(1, workers + 1)
     return (
         *setup(),
