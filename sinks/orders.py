@@ -138,7 +138,9 @@ def advance(row: OrderRow | None, fact: Any, at_ms: int) -> OrderRow:
         row = OrderRow(fact.order_no, shop_id=fact.shop_id, user_id=fact.user_id, placed_ms=at_ms)
     changes = _CHANGES[type(fact)](row, fact, at_ms)
     status = status_after(row.status, fact)
-    return replace(row, version=fact.version, status=status, updated_ms=at_ms, **changes)
+    # Two workers' clocks may differ: a row that changed later never looks older.
+    updated_ms = max(row.updated_ms, at_ms)
+    return replace(row, version=fact.version, status=status, updated_ms=updated_ms, **changes)
 
 
 def items(row: OrderRow, fact: Record, at_ms: int) -> Iterator[ItemRow]:

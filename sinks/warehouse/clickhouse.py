@@ -50,6 +50,11 @@ _AWAY: Final = frozenset(
 )
 """ClickHouse's errors after which the same write may succeed; all others are a mistake."""
 
+_WRITE: Final = {
+    # Seconds with decimals; "best_effort" would take them for something else.
+    "date_time_input_format": "basic",
+}
+
 _lines = msgspec.json.Encoder().encode_lines
 
 
@@ -97,12 +102,13 @@ class ClickHouseSink:
 
     def _put(self, batch: Batch) -> None:
         with self._connected() as client:
-            for table, values in filled(batch):
+            for table, values in filled(batch, _seconds):
                 # The engine reads JSON several times faster than a client makes its own format.
                 client.raw_insert(
                     table.name,
                     [column.name for column in table.columns],
                     _lines(values),
+                    settings=_WRITE,
                     fmt="JSONCompactEachRow",
                 )
 
@@ -137,6 +143,10 @@ _ORDER_COLUMNS: Final = ", ".join(
     else column.name
     for column in ORDERS.columns
 )
+
+
+def _seconds(ms: int) -> float:
+    return ms / 1000
 
 
 def connect(url: str) -> Client:

@@ -12,7 +12,7 @@ loads (``merge_condition``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
@@ -36,6 +36,9 @@ class Kind(Enum):
     LONG = "long"
     TIME = "time"
     MAYBE = "a time, or NULL"
+
+
+_TIMES: Final = frozenset({Kind.TIME, Kind.MAYBE})
 
 
 class Column(NamedTuple):
@@ -67,18 +70,16 @@ class Table:
         """The column that spreads the rows."""
         return self.key[0]
 
-    def values(self, rows: Iterable[Any]) -> list[tuple[Any, ...]]:
-        """Return the columns of ``rows``; times are epoch ms, or None."""
+    def values(self, rows: Iterable[Any], time: Callable[[int], Any]) -> list[list[Any]]:
+        """Return the columns of ``rows``; ``time`` makes of epoch ms what the store takes."""
         fields = attrgetter(*[column.field for column in self.columns])
-        maybe = [at for at, column in enumerate(self.columns) if column.kind is Kind.MAYBE]
+        times = [at for at, column in enumerate(self.columns) if column.kind in _TIMES]
         found = []
         for row in rows:
-            values = fields(row)
-            if maybe:
-                listed = list(values)
-                for at in maybe:
-                    listed[at] = listed[at] or None
-                values = tuple(listed)
+            values = list(fields(row))
+            for at in times:
+                ms = values[at]
+                values[at] = time(ms) if ms else None
             found.append(values)
         return found
 
@@ -189,7 +190,7 @@ SKU_TABLES: Final = frozenset({STOCK_LEVELS, STOCK_MOVEMENTS})
 """What is about skus; all other tables are about orders."""
 
 
-def filled(batch: Batch) -> list[tuple[Table, list[tuple[Any, ...]]]]:
+def filled(batch: Batch, time: Callable[[int], Any]) -> list[tuple[Table, list[list[Any]]]]:
     """Return what has to be put where, for a batch, in the order of writing."""
     rows: tuple[Iterable[Any], ...] = (
         batch.items.values(),
@@ -200,7 +201,7 @@ def filled(batch: Batch) -> list[tuple[Table, list[tuple[Any, ...]]]]:
         batch.entries.values(),
         batch.orders.values(),
     )
-    found = [(table, table.values(one)) for table, one in zip(TABLES, rows, strict=True)]
+    found = [(table, table.values(one, time)) for table, one in zip(TABLES, rows, strict=True)]
     return [(table, values) for table, values in found if values]
 
 
