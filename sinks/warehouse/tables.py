@@ -2,12 +2,9 @@
 
 Money is in minor units (``..._fen``, whatever the currency), times are UTC to the millisecond and
 NULL while they are still to come. A table keeps one row per key:
-
-- of the highest ``version``, in tables that change;
-- of the earliest time, in tables of movements: a stage that crashed sends a fact again, later.
-
-ClickHouse does so when it merges, and at once where a query says ``FINAL``; StarRocks when it
-loads (``merge_condition``).
+of the highest version, and among those the earliest, for a stage that crashed sends a fact again,
+later. ClickHouse does so when it merges, and at once where a query says ``FINAL``; StarRocks when
+it loads (``merge_condition``).
 """
 
 from __future__ import annotations
@@ -224,20 +221,16 @@ _CLICKHOUSE_TYPES: Final = {
 
 def clickhouse_ddl(table: Table) -> str:
     """Return the statement that makes ``table`` where it is not."""
-    lines = [f"{column.name} {_clickhouse_type(column)}" for column in table.columns]
-    if not table.newest:
-        lines.append(f"earliness UInt64 MATERIALIZED {_FAR_MS} - toUnixTimestamp64Milli(at)")
+    lines = [f"{column.name} {_CLICKHOUSE_TYPES[column.kind]}" for column in table.columns]
+    earliness = f"({_FAR_MS} - toUnixTimestamp64Milli({table.columns[-1].name}))"
+    standing = f"bitShiftLeft(toUInt128(version), 64) + {earliness}"
+    lines.append(f"standing UInt128 MATERIALIZED {standing}")
     # By the minute of placing first: the newest orders, which a sink looks up, are in few blocks.
     order = (("toStartOfMinute(placed_at)",) if table.placed else ()) + table.key
     parts = [
         f"CREATE TABLE IF NOT EXISTS {table.name}\n(\n    " + ",\n    ".join(lines) + "\n)",
-        f"ENGINE = ReplacingMergeTree({'version' if table.newest else 'earliness'})",
+        "ENGINE = ReplacingMergeTree(standing)",
         *(["PARTITION BY toYYYYMM(placed_at)"] if table.placed else []),
         f"ORDER BY ({', '.join(order)})",
     ]
     return "\n".join(parts)
-
-
-def _clickhouse_type(column: Column) -> str:
-    # It only has to be unsigned where it decides between rows.
-    return "UInt64" if column.name == "version" else _CLICKHOUSE_TYPES[column.kind]
