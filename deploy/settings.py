@@ -49,6 +49,11 @@ class DeploySettings(BaseSettings):
         default=None, description="http://user:pass@host:port/db of a running ClickHouse."
     )
 
+    starrocks: str | None = Field(
+        default=None,
+        description="http://user:pass@host:port/db of a StarRocks frontend; none is embedded.",
+    )
+
     def external(self) -> dict[str, str]:
         """Return server name -> address for the servers that run already, elsewhere."""
         named = {name: getattr(self, name) for name in ENDPOINT_VARIABLES}

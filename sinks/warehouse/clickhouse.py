@@ -61,7 +61,7 @@ _lines = msgspec.json.Encoder().encode_lines
 class ClickHouseSink:
     """The sink of a ClickHouse at ``http://user:password@host:port/database``."""
 
-    name = "warehouse"
+    name = "clickhouse"
     topics: tuple[Topic, ...] = TOPICS
     records: frozenset[type[Record]] = RECORDS
 
