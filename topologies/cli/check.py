@@ -76,7 +76,8 @@ def consistency(
         with counting(console, "facts") as progress:
             report = check.check(broker, schemas, chosen, settle, progress)
         if mend and not report.ok:
-            show(report)
+            if not as_json:
+                show(report)
             codec = connected_codec(schemas)
             for name, count in check.mend(broker, codec, chosen, report.differences).items():
                 console.print(f"{name}: {count:,} facts written anew")
