@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from sinks.batches import Batch
 from sinks.orders import OrderRow
 
-_FAR_MS: Final = 1 << 42
+FAR_MS: Final = 1 << 42
 """In the year 2109: what is earlier is further from it."""
 
 BUCKETS: Final = 8
@@ -48,17 +48,16 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table, its key, and what decides between two rows of one key.
+    """A table, its key, and how its rows are laid out.
 
-    ``newest``: the highest version stands, else the earliest row. ``placed``: it has the time at
-    which its order was placed, which never changes, and is partitioned and ordered by it.
-    ``together``: tables of one name are joined without moving rows.
+    The last column is the time of the row. ``placed``: it has the time at which its order was
+    placed, which never changes, and is partitioned and ordered by it. ``together``: tables of one
+    name are joined without moving rows.
     """
 
     name: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    newest: bool
     placed: bool = False
     together: str = ""
 
@@ -66,6 +65,11 @@ class Table:
     def bucket(self) -> str:
         """The column that spreads the rows."""
         return self.key[0]
+
+    def standing(self, row: Any) -> int:
+        """Return the number by which one of several rows with one key stands: the greatest."""
+        at_ms: int = getattr(row, self.columns[-1].field)
+        return (int(row.version) << 64) + FAR_MS - at_ms
 
     def values(self, rows: Iterable[Any], time: Callable[[int], Any]) -> list[list[Any]]:
         """Return the columns of ``rows``; ``time`` makes of epoch ms what the store takes."""
@@ -108,7 +112,6 @@ ORDERS: Final = Table(
     "orders",
     ("order_no",),
     _columns(*OrderRow.__struct_fields__),
-    newest=True,
     placed=True,
     together="orders",
 )
@@ -119,7 +122,6 @@ ORDER_ITEMS: Final = Table(
         *("order_no", "line_no", "version", "shop_id", "user_id", "sku_id", "quantity"),
         *("unit_price_fen", "discount_fen", "payable_fen", "currency", "placed_ms", "at_ms"),
     ),
-    newest=True,
     placed=True,
     together="orders",
 )
@@ -130,7 +132,6 @@ COUPON_USES: Final = Table(
         *("coupon_code", "order_no", "version", "shop_id", "user_id", "status", "trace_id"),
         "at_ms",
     ),
-    newest=True,
 )
 STOCK_LEVELS: Final = Table(
     "stock_levels",
@@ -138,7 +139,6 @@ STOCK_LEVELS: Final = Table(
     _columns(
         *("sku_id", "warehouse_id", "version", "shop_id", "on_hand", "held", "available", "at_ms")
     ),
-    newest=True,
     together="stock",
 )
 STOCK_MOVEMENTS: Final = Table(
@@ -149,7 +149,6 @@ STOCK_MOVEMENTS: Final = Table(
         *("reason", "on_hand", "held", "available", "delta_on_hand", "delta_held"),
         *("delta_available", "trace_id", "at_ms"),
     ),
-    newest=False,
     together="stock",
 )
 PAYMENTS: Final = Table(
@@ -159,7 +158,6 @@ PAYMENTS: Final = Table(
         *("order_no", "version", "shop_id", "pay_no", "refund_no", "status", "channel", "gateway"),
         *("gateway_txn_no", "amount_fen", "currency", "reason", "trace_id", "at_ms"),
     ),
-    newest=False,
 )
 LEDGER_ENTRIES: Final = Table(
     "ledger_entries",
@@ -168,7 +166,6 @@ LEDGER_ENTRIES: Final = Table(
         *("order_no", "version", "side", "shop_id", "account", "amount_fen", "currency"),
         *("pay_no", "refund_no", "trace_id", "at_ms"),
     ),
-    newest=False,
 )
 
 TABLES: Final = (
@@ -187,8 +184,8 @@ SKU_TABLES: Final = frozenset({STOCK_LEVELS, STOCK_MOVEMENTS})
 """What is about skus; all other tables are about orders."""
 
 
-def filled(batch: Batch, time: Callable[[int], Any]) -> list[tuple[Table, list[list[Any]]]]:
-    """Return what has to be put where, for a batch, in the order of writing."""
+def filled(batch: Batch) -> list[tuple[Table, list[Any]]]:
+    """Return the rows of each table that a batch has rows for, in the order of writing."""
     rows: tuple[Iterable[Any], ...] = (
         batch.items.values(),
         batch.coupons.values(),
@@ -198,8 +195,8 @@ def filled(batch: Batch, time: Callable[[int], Any]) -> list[tuple[Table, list[l
         batch.entries.values(),
         batch.orders.values(),
     )
-    found = [(table, table.values(one, time)) for table, one in zip(TABLES, rows, strict=True)]
-    return [(table, values) for table, values in found if values]
+    found = [(table, list(one)) for table, one in zip(TABLES, rows, strict=True)]
+    return [(table, one) for table, one in found if one]
 
 
 def order_row(values: Iterable[Any]) -> OrderRow:
@@ -222,7 +219,7 @@ _CLICKHOUSE_TYPES: Final = {
 def clickhouse_ddl(table: Table) -> str:
     """Return the statement that makes ``table`` where it is not."""
     lines = [f"{column.name} {_CLICKHOUSE_TYPES[column.kind]}" for column in table.columns]
-    earliness = f"({_FAR_MS} - toUnixTimestamp64Milli({table.columns[-1].name}))"
+    earliness = f"({FAR_MS} - toUnixTimestamp64Milli({table.columns[-1].name}))"
     standing = f"bitShiftLeft(toUInt128(version), 64) + {earliness}"
     lines.append(f"standing UInt128 MATERIALIZED {standing}")
     # By the minute of placing first: the newest orders, which a sink looks up, are in few blocks.

@@ -152,8 +152,10 @@ def _warehouse(to: Warehouse, url: str | None) -> Callable[[], Sink]:
     if to is Warehouse.STARROCKS:
         from sinks.warehouse.starrocks import StarRocksSink
 
-        starrocks = store_address("starrocks", url)
-        return lambda: StarRocksSink(starrocks)
+        starrocks = StarRocksSink(store_address("starrocks", url))
+        with servers():
+            starrocks.prepare()
+        return lambda: starrocks
     from sinks.warehouse.clickhouse import ClickHouseSink
 
     clickhouse = store_address("clickhouse", url)
