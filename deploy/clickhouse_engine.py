@@ -135,7 +135,7 @@ class Engine:
 def _run(connection: Connection, request: Request) -> Answer:
     try:
         if request.data is not None:
-            insert = connection.send_insert(request.statement.decode(), request.format)
+            insert: Any = connection.send_insert(request.statement.decode(), request.format)
             try:
                 insert.append(request.data)
                 done = insert.finish()

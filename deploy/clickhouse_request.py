@@ -7,18 +7,17 @@ nothing else is a setting.
 
 from __future__ import annotations
 
-import email.message
 import email.parser
 import email.policy
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import cramjam
 
-_ENCODINGS: Final = {
+_ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "": bytes,
     "identity": bytes,
     "gzip": lambda data: bytes(cramjam.gzip.decompress(data)),
@@ -157,7 +156,7 @@ def _form(content_type: str, body: bytes) -> dict[str, str]:
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
     form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
     fields = {}
-    for part in form.iter_parts() if isinstance(form, email.message.EmailMessage) else ():
+    for part in form.iter_parts():
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         if part.get_filename() or not isinstance(name, str) or not isinstance(content, bytes):

@@ -62,7 +62,7 @@ class Standing(NamedTuple):
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
     """Return the files of ``folder``, in order; raises ValueError unless they are 1, 2, 3 ..."""
-    found = []
+    found: list[Migration] = []
     for path in sorted(folder.glob("*.sql")):
         name = _FILE.fullmatch(path.name)
         if name is None or int(name[1]) != len(found) + 1:
