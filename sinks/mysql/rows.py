@@ -279,5 +279,5 @@ def order_row(values: Sequence[Any]) -> OrderRow:
             fields[column.field] = STATUSES[value - 1]
         else:
             fields[column.field] = value
-    currency = fields["currency"]
-    return OrderRow(**fields, **{field: minor(one, currency) for field, one in amounts.items()})
+    fields |= {field: minor(one, fields["currency"]) for field, one in amounts.items()}
+    return OrderRow(**fields)

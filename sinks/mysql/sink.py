@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final
 
 from pymysql.connections import Connection
 
@@ -20,9 +20,6 @@ SKU_TABLES: Final = (T_INVENTORY_SNAPSHOT,)
 """What is about skus; all other tables are about orders."""
 
 _KEYS_PER_QUERY: Final = 1_000
-_STATEMENT_BYTES: Final = 8 << 20
-
-_Key = TypeVar("_Key", str, int)
 
 
 class LedgerSink:
@@ -50,7 +47,8 @@ class LedgerSink:
         """
         with self._connected() as connection, connection.cursor() as cursor:
             for table in TABLES:
-                column, keys = ("sku_id", skus) if table in SKU_TABLES else ("order_no", orders)
+                column = "sku_id" if table in SKU_TABLES else "order_no"
+                keys: Sequence[Any] = skus if table in SKU_TABLES else orders
                 for part in _parts(keys):
                     places = ",".join(["%s"] * len(part))
                     cursor.execute(f"DELETE FROM {table.name} WHERE {column} IN ({places})", part)
@@ -66,8 +64,6 @@ class LedgerSink:
     def _put(self, batch: Batch) -> None:
         with self._connected() as connection:
             with connection.cursor() as cursor:
-                # A statement's text ends below the server's limit, which is 16 MB and more.
-                cursor.max_stmt_length = _STATEMENT_BYTES
                 for table, values in upserts(batch):
                     cursor.executemany(table.upsert, values)
             connection.commit()
@@ -92,6 +88,6 @@ class LedgerSink:
             raise
 
 
-def _parts(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
+def _parts(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for at in range(0, len(keys), _KEYS_PER_QUERY):
         yield keys[at : at + _KEYS_PER_QUERY]

@@ -201,8 +201,11 @@ def filled(batch: Batch) -> list[tuple[Table, list[Any]]]:
 
 def order_row(values: Iterable[Any]) -> OrderRow:
     """Return the row that the columns of ORDERS show; times are epoch ms, or None."""
-    fields = {c.field: value for c, value in zip(ORDERS.columns, values, strict=True)}
-    return OrderRow(**{name: 0 if value is None else value for name, value in fields.items()})
+    fields: dict[str, Any] = {
+        column.field: 0 if value is None else value
+        for column, value in zip(ORDERS.columns, values, strict=True)
+    }
+    return OrderRow(**fields)
 
 
 # --- ClickHouse ----------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def _facts(kafka: str, codec: Codec, keys: frozenset[bytes]) -> Iterator[Fact]:
     for message in reading.read(kafka, _TOPICS):
         if message.key() in keys:
             yield Fact(
-                codec.decode(cast("bytes | None", message.value())),
+                codec.decode(message.value()),
                 cast(str, message.topic()),
                 cast(int, message.partition()),
                 cast(int, message.offset()),

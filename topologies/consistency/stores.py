@@ -123,7 +123,7 @@ def redis_picture(url: str) -> Picture:
     """
     import redis
 
-    client = redis.Redis.from_url(url)
+    client: Any = redis.Redis.from_url(url)
     picture = Picture()
     try:
         for keys in _scanned(client, "order:*"):

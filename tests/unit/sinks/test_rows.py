@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -166,12 +166,14 @@ class MemoryStore:
         return [row for row in found if row is not None]
 
     def put(self, batch: Batch) -> None:
-        for rows in (batch.orders, batch.items, batch.coupons):
+        newest: tuple[Mapping[Any, Any], ...] = (batch.orders, batch.items, batch.coupons)
+        for rows in newest:
             for key, row in rows.items():
                 stored = self.newest.setdefault((type(row).__name__, key), row)
                 if stored.version < row.version:
                     self.newest[type(row).__name__, key] = row
-        for rows in (batch.stock, batch.payments, batch.entries):
+        first: tuple[Mapping[Any, Any], ...] = (batch.stock, batch.payments, batch.entries)
+        for rows in first:
             for key, row in rows.items():
                 self.first.setdefault((type(row).__name__, key), row)
 
