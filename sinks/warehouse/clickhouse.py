@@ -33,6 +33,7 @@ from sinks.warehouse.tables import (
 
 _TIMEOUT_S: Final = 10
 _DATABASE: Final = "orderstream"
+_KEYS_PER_DELETE: Final = 500  # ~25 bytes each: they are part of the URL
 
 _AWAY: Final = frozenset(
     {
@@ -85,12 +86,17 @@ class ClickHouseSink:
         """Delete all rows of ``orders`` and of ``skus``, to write them anew. Raises StoreAway."""
         with self._connected() as client:
             for table in TABLES:
-                column, keys = ("sku_id", skus) if table in SKU_TABLES else ("order_no", orders)
-                if keys:
-                    kind = "Int64" if table in SKU_TABLES else "String"
+                is_of_sku = table in SKU_TABLES
+                keys: Sequence[Any] = skus if is_of_sku else orders
+                where = (
+                    "sku_id IN {keys:Array(Int64)}"
+                    if is_of_sku
+                    else "order_no IN {keys:Array(String)}"
+                )
+                for start in range(0, len(keys), _KEYS_PER_DELETE):
+                    part = list(keys[start : start + _KEYS_PER_DELETE])
                     client.command(
-                        f"DELETE FROM {table.name} WHERE {column} IN {{keys:Array({kind})}}",
-                        parameters={"keys": list(keys)},
+                        f"DELETE FROM {table.name} WHERE {where}", parameters={"keys": part}
                     )
 
     def close(self) -> None:

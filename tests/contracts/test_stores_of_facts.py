@@ -59,6 +59,24 @@ class TestLedger(SinkContract):
         return sorted(cursor.fetchall(), key=str)
 
 
+def test_a_migration_is_applied_once_and_may_not_change_afterwards(stack: Endpoints) -> None:
+    first = migrate.Migration(1, "one", "CREATE TABLE IF NOT EXISTS t_one (a INT);")
+    second = migrate.Migration(2, "two", "ALTER TABLE t_one ADD COLUMN b INT;")
+    with connect(stack.mysql) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS migrated")
+        cursor.execute("CREATE DATABASE migrated")
+        cursor.execute("USE migrated")
+        assert [one.applied for one in migrate.standing(connection, [first])] == [None]
+        (applied,) = migrate.migrate(connection, [first])
+        again = migrate.migrate(connection, [first, second])
+        assert again[0] == applied
+        assert again == migrate.migrate(connection, [first, second])
+        with pytest.raises(migrate.MigrationRefused, match="changed"):
+            migrate.migrate(connection, [first._replace(sql="CREATE TABLE t_2 (a INT);"), second])
+        with pytest.raises(migrate.MigrationRefused, match="older"):
+            migrate.migrate(connection, [first])
+
+
 class TestClickHouse(SinkContract):
     @pytest.fixture(autouse=True)
     def _store(self, stack: Endpoints) -> None:
