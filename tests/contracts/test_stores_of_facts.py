@@ -78,6 +78,8 @@ def test_a_migration_is_applied_once_and_may_not_change_afterwards(stack: Endpoi
 
 
 class TestClickHouse(SinkContract):
+    few = 20
+
     @pytest.fixture(autouse=True)
     def _store(self, stack: Endpoints) -> None:
         self.url = stack.clickhouse
