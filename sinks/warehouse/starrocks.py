@@ -31,7 +31,7 @@ _HOURS_KEPT: Final = 7 * 24  # as long as Kafka keeps the facts
 _HOURS_AHEAD: Final = 3
 
 _TYPES: Final = {
-    Kind.TEXT: "VARCHAR(512)",
+    Kind.TEXT: "VARCHAR(65533)",
     Kind.NAME: "VARCHAR(255)",
     Kind.LONG: "BIGINT",
     Kind.TIME: "DATETIME",

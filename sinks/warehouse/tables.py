@@ -101,11 +101,11 @@ def _column(field: str) -> Column:
 
 
 _NAMES: Final = frozenset(
-    {"status", "currency", "channel", "flow", "reason", "gateway", "kind", "side", "warehouse_id"}
+    {"status", "currency", "channel", "flow", "gateway", "kind", "side", "warehouse_id"}
 )
 _TEXTS: Final = frozenset(
     {"order_no", "pay_no", "refund_no", "coupons", "coupon_code", "waybill_no", "trace_id"}
-    | {"hold_id", "ref", "account", "gateway_txn_no"}
+    | {"hold_id", "ref", "account", "gateway_txn_no", "reason"}
 )
 
 ORDERS: Final = Table(
