@@ -79,7 +79,7 @@ def store_address(server: str, option: str | None = None) -> str:
 def optional_address(server: str, option: str | None) -> str | None:
     """Return the server of this name to use; None when there is none."""
     settings = DeploySettings()
-    found: str | None = option or getattr(settings, server)
+    found: str | None = option or getattr(settings, server, None)
     if found is None:
         running = stack.state(settings.home)
         found = running.endpoints.get(server) if running else None
