@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from deploy.clickhouse import ClickHouse
 from deploy.kafka import Kafka
 from deploy.mariadb import MariaDb
 from deploy.registry import Registry
@@ -9,5 +10,5 @@ from deploy.server import Server
 from deploy.valkey import Valkey
 
 SERVERS: Final[dict[str, Server]] = {
-    server.name: server for server in (Kafka(), Registry(), Valkey(), MariaDb())
+    server.name: server for server in (Kafka(), Registry(), Valkey(), MariaDb(), ClickHouse())
 }

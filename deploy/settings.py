@@ -11,6 +11,7 @@ ENDPOINT_VARIABLES: Final = {
     "registry": "ORDERSTREAM_REGISTRY",
     "redis": "ORDERSTREAM_REDIS",
     "mysql": "ORDERSTREAM_MYSQL",
+    "clickhouse": "ORDERSTREAM_CLICKHOUSE",
 }
 """Server name -> variable that names a running one, to be used instead of starting one."""
 
@@ -42,6 +43,15 @@ class DeploySettings(BaseSettings):
     redis: str | None = Field(default=None, description="redis:// URL of a running Redis.")
     mysql: str | None = Field(
         default=None, description="mysql://user:pass@host:port/db of a running MySQL or MariaDB."
+    )
+
+    clickhouse: str | None = Field(
+        default=None, description="http://user:pass@host:port/db of a running ClickHouse."
+    )
+
+    starrocks: str | None = Field(
+        default=None,
+        description="http://user:pass@host:port/db of a StarRocks frontend; none is embedded.",
     )
 
     def external(self) -> dict[str, str]:

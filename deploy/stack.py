@@ -62,6 +62,11 @@ class Endpoints:
         """``mysql://user:password@host:port/database``; raises `MissingError` without MySQL."""
         return self._address("mysql")
 
+    @property
+    def clickhouse(self) -> str:
+        """``http://user:password@host:port/database`` URL; raises `MissingError` without it."""
+        return self._address("clickhouse")
+
     def environ(self) -> dict[str, str]:
         """Return the variables by which a child process finds the same servers."""
         return {ENDPOINT_VARIABLES[name]: address for name, address in self.addresses.items()}

@@ -63,11 +63,18 @@ def _containers(stop: ExitStack) -> dict[str, str]:
     )
     wait_for_logs(registry, "started in", timeout=60)
     redis = stop.enter_context(RedisContainer("valkey/valkey:8.1"))
+    clickhouse = stop.enter_context(
+        DockerContainer("clickhouse/clickhouse-server:25.8")
+        .with_env("CLICKHOUSE_SKIP_USER_SETUP", "1")
+        .with_exposed_ports(8123)
+    )
+    wait_for_logs(clickhouse, "Ready for connections|Logging errors to", timeout=60)
     name = "orderstream"
     mysql = stop.enter_context(
         MySqlContainer("mariadb:11.4", username=name, password=name, dbname=name)
     )
     return {
+        "clickhouse": f"http://default@{_address(clickhouse, 8123)}/{name}",
         "kafka": kafka.get_bootstrap_server(),
         "registry": f"http://{_address(registry, 8080)}/apis/ccompat/v7",
         "redis": f"redis://{_address(redis, 6379)}/0",

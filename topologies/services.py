@@ -69,8 +69,10 @@ def gateway(*arguments: str) -> Service:
     )
 
 
-SINKS = {"redis": "redis"}
+SINKS = {"redis": "redis", "ledger": "mysql", "warehouse": "clickhouse"}
 """The sinks, and the server that each writes to."""
+_PREPARATIONS = {"ledger": (command("migrate"),)}
+"""What has to be run before a sink: its tables are made by it."""
 
 
 def sinks(servers: Sequence[str]) -> tuple[Service, ...]:
@@ -82,6 +84,7 @@ def sinks(servers: Sequence[str]) -> tuple[Service, ...]:
             env=WORKER_ENVIRONMENT,
             ready=LogLine('"event": "assigned"'),
             after=("topics", "schemas"),
+            prepare=_PREPARATIONS.get(name, ()),
             ready_timeout_s=_START_LIMIT_S,
         )
         for name, server in SINKS.items()

@@ -72,6 +72,15 @@ class SinkSettings(BaseSettings):
     sink_linger_s: float = Field(
         default=0.03, ge=0, description="How long a fact waits for others to be written with."
     )
+    warehouse_batch_records: int = Field(
+        default=5_000,
+        ge=1,
+        description="As sink_batch_records, of the warehouse: each of its seven tables costs it "
+        "the same few tens of milliseconds a batch, large or small.",
+    )
+    warehouse_linger_s: float = Field(
+        default=0.15, ge=0, description="As sink_linger_s, of the warehouse."
+    )
     session_timeout_s: float = Field(
         default=6.0, gt=0, description="How long a dead sink's partitions stand still."
     )

@@ -143,6 +143,9 @@ def _place(fact: Fact) -> tuple[str, int]:
 class SinkContract:
     """Inherit it in a class named ``Test...``; a fixture of yours may prepare ``self``."""
 
+    few = 3
+    """Facts in a small batch: more where a write costs tens of milliseconds, however small."""
+
     def address(self) -> tuple[str, int]:
         """Return the host and port of the store: in one test a wire is cut in front of it."""
         raise NotImplementedError
@@ -193,7 +196,7 @@ class SinkContract:
 
     def test_the_size_of_the_batches_and_how_partitions_mix_do_not_matter(self) -> None:
         expected = self.expected()
-        for seed, size in enumerate((3, 1_000)):
+        for seed, size in enumerate((self.few, 1_000)):
             sink = self.make(*self.address())
             _feed(sink, batches(interleaved(wanted(sink, shop_log()), seed + 1), size))
             sink.close()

@@ -25,6 +25,14 @@ RegistryOption = Annotated[
         help="URL of the schema registry. Default: ORDERSTREAM_REGISTRY, else the stack's.",
     ),
 ]
+MySqlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mysql",
+        help="mysql://user:password@host:port/database. Default: ORDERSTREAM_MYSQL, else the "
+        "stack's.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -35,12 +43,15 @@ def servers() -> Iterator[None]:
 
     from schemas.errors import Retryable
     from schemas.registry import SchemasMissing
+    from sinks.sink import StoreAway
+    from topologies.audit.reader import ReadError
     from topologies.reading import ReadStalled
     from topologies.topics import TopicsMissing
 
+    away = (KafkaException, ReadStalled, TopicsMissing, SchemasMissing, Retryable)
     try:
         yield
-    except (KafkaException, ReadStalled, TopicsMissing, SchemasMissing, Retryable) as error:
+    except (*away, ReadError, StoreAway) as error:
         typer.echo(f"orderstream: {error}", err=True)
         raise typer.Exit(3) from error
 
@@ -60,10 +71,15 @@ def redis_url(option: str | None) -> str:
     return _address("redis", option)
 
 
+def store_address(server: str, option: str | None = None) -> str:
+    """Return the address of a store to use (mysql, clickhouse, redis); MissingError says how."""
+    return _address(server, option)
+
+
 def optional_address(server: str, option: str | None) -> str | None:
     """Return the server of this name to use; None when there is none."""
     settings = DeploySettings()
-    found = option or settings.external().get(server)
+    found: str | None = option or getattr(settings, server, None)
     if found is None:
         running = stack.state(settings.home)
         found = running.endpoints.get(server) if running else None

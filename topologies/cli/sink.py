@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +13,17 @@ from sinks.sink import Sink
 from topologies.cli.connection import (
     JsonOption,
     KafkaOption,
+    MySqlOption,
     RegistryOption,
     kafka_address,
     redis_url,
     registry_url,
     servers,
+    store_address,
 )
+
+if TYPE_CHECKING:
+    from topologies.settings import SinkSettings
 
 MetricsOption = Annotated[
     int | None,
@@ -38,6 +44,8 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     group.command()(redis)
+    group.command()(ledger)
+    group.command()(warehouse)
     rebuilding = typer.Typer(help="Make anew what a sink wrote.", no_args_is_help=True)
     rebuilding.command("redis")(rebuild_redis)
     group.add_typer(rebuilding, name="rebuild")
@@ -66,6 +74,92 @@ def redis(
 
     address, settings = redis_url(url), SinkSettings()
     run(lambda: RedisSink(address, settings.keeping), kafka, registry, metrics_port)
+
+
+def ledger(
+    kafka: KafkaOption = None,
+    registry: RegistryOption = None,
+    mysql: MySqlOption = None,
+    metrics_port: MetricsOption = None,
+) -> None:
+    """Keep the ledger in MySQL, MariaDB or TiDB: orders, stock movements, payments, books.
+
+    Its tables are made by: orderstream migrate. When the server is away it waits, and goes on where
+    it was. Settings: ORDERSTREAM_SINK_LINGER_S, _SINK_BATCH_RECORDS, _SESSION_TIMEOUT_S.
+
+    Example: orderstream sink ledger --metrics-port 9112
+
+    Exit codes: 0 stopped, what was written is committed; 3 topics, schemas, tables or an address
+    are missing; 70 a fact cannot be read by this version (the log says which).
+    """
+    from deploy.errors import MissingError
+    from sinks.mysql.connection import connect
+    from sinks.mysql.migrate import standing
+    from sinks.mysql.sink import LedgerSink
+
+    url = store_address("mysql", mysql)
+    with servers(), connect(url) as connection:
+        if any(one.applied is None for one in standing(connection)):
+            raise MissingError(
+                "the ledger's tables are not what this version needs; run: orderstream migrate"
+            )
+    run(lambda: LedgerSink(url), kafka, registry, metrics_port)
+
+
+class Warehouse(StrEnum):
+    """Where the analytical tables are."""
+
+    CLICKHOUSE = "clickhouse"
+    STARROCKS = "starrocks"
+
+
+def warehouse(
+    to: Annotated[Warehouse, typer.Option(help="Which store.")] = Warehouse.CLICKHOUSE,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="http://user:password@host:port/database. Default: ORDERSTREAM_CLICKHOUSE or "
+            "ORDERSTREAM_STARROCKS, else the stack's ClickHouse."
+        ),
+    ] = None,
+    kafka: KafkaOption = None,
+    registry: RegistryOption = None,
+    metrics_port: MetricsOption = None,
+) -> None:
+    """Keep the analytical tables: wide orders, items, stock, payments, ledger.
+
+    Tables that are missing are made. When the store is away it waits, and goes on where it was.
+    Settings: ORDERSTREAM_WAREHOUSE_LINGER_S, _WAREHOUSE_BATCH_RECORDS, _SESSION_TIMEOUT_S.
+
+    Example: orderstream sink warehouse --to clickhouse --metrics-port 9113
+
+    Exit codes: 0 stopped, what was written is committed; 3 topics, schemas or an address are
+    missing; 70 a fact cannot be read by this version (the log says which).
+    """
+    from topologies.settings import SinkSettings
+
+    own = SinkSettings()
+    settings = own.model_copy(
+        update={
+            "sink_batch_records": own.warehouse_batch_records,
+            "sink_linger_s": own.warehouse_linger_s,
+        }
+    )
+    run(_warehouse(to, url), kafka, registry, metrics_port, settings)
+
+
+def _warehouse(to: Warehouse, url: str | None) -> Callable[[], Sink]:
+    if to is Warehouse.STARROCKS:
+        from sinks.warehouse.starrocks import StarRocksSink
+
+        starrocks = StarRocksSink(store_address("starrocks", url))
+        with servers():
+            starrocks.prepare()
+        return lambda: starrocks
+    from sinks.warehouse.clickhouse import ClickHouseSink
+
+    clickhouse = store_address("clickhouse", url)
+    return lambda: ClickHouseSink(clickhouse)
 
 
 def rebuild_redis(
@@ -108,14 +202,24 @@ def rebuild_redis(
 
 
 def run(
-    make: Callable[[], Sink], kafka: str | None, registry: str | None, metrics_port: int | None
+    make: Callable[[], Sink],
+    kafka: str | None,
+    registry: str | None,
+    metrics_port: int | None,
+    settings: SinkSettings | None = None,
 ) -> None:
     """Run the sink that ``make`` makes; end with the exit codes of every sink."""
     from topologies.settings import SinkSettings
     from topologies.sinking import run_sink
 
     with servers(), unreadable():
-        run_sink(make(), kafka_address(kafka), registry_url(registry), SinkSettings(), metrics_port)
+        run_sink(
+            make(),
+            kafka_address(kafka),
+            registry_url(registry),
+            settings or SinkSettings(),
+            metrics_port,
+        )
 
 
 @contextmanager

@@ -8,7 +8,9 @@ import typer
 _JSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 _ONLY = Annotated[
     str | None,
-    typer.Option(help="Servers to start, by commas: kafka,registry,redis,mysql. Default: all."),
+    typer.Option(
+        help="Servers to start, by commas: kafka,registry,redis,mysql,clickhouse. Default: all."
+    ),
 ]
 
 
@@ -33,8 +35,8 @@ def up(
     """Start everything and leave it running; data is kept between runs.
 
     Everything is: the servers, topics and schemas, the workers, the simulated payment gateway, the
-    sinks, the flows of live reports and stock alerts, and the API (HTTP).
-    Servers named by ORDERSTREAM_KAFKA, _REGISTRY, _REDIS or _MYSQL are used, not started.
+    sinks, the flows of live reports and stock alerts, and the API (HTTP). Servers named by
+    ORDERSTREAM_KAFKA, _REGISTRY, _REDIS, _MYSQL or _CLICKHOUSE are used as they are, not started.
 
     Example: orderstream up --workers 2 --fresh
 

@@ -1,0 +1,1 @@
+"""The ledger: the original tables in any store that speaks MySQL's protocol."""
