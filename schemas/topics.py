@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from schemas import catalog, inventory, order, payment, stream, webhook
+from schemas import catalog, inventory, order, payment, promotion, stream, webhook
 from schemas.record import Record
 
 DAY_MS = 24 * 3600 * 1000
@@ -238,6 +238,9 @@ WEBHOOK_ENDPOINTS = Topic(
     "endpoint_id",
     (webhook.WebhookSubscribed, webhook.WebhookUnsubscribed),
 )
+PROMOTION_PACKS = Topic(
+    "promotion.packs", Kind.TABLE, "shop_id/pack_id/version", (promotion.RulePack,)
+)
 
 PUBLIC = (
     ORDER_INTENTS,
@@ -252,6 +255,7 @@ PUBLIC = (
     PAYMENT_CALLBACKS,
     CATALOG_EVENTS,
     WEBHOOK_ENDPOINTS,
+    PROMOTION_PACKS,
 )
 
 
