@@ -136,9 +136,9 @@ def _unreachable(read: list[_Read], by_id: dict[str, _Read]) -> Iterator[Finding
             if not can_hold(tree, known):
                 detail = "no cart can make this true; correct it or drop the rule"
                 yield one.finding(LintCode.UNREACHABLE, field, detail)
-        for other in one.rule.requires:
-            if not _may_apply_together(one, by_id[other]):
-                detail = f"{other} never applies at the same time; correct either"
+        for required in one.rule.requires:
+            if not _may_apply_together(one, by_id[required]):
+                detail = f"{required} never applies at the same time; correct either"
                 yield one.finding(LintCode.UNREACHABLE, "requires", detail)
         for other in read:
             if _always_outranks(other, one, turns, read):

@@ -199,7 +199,8 @@ class _Judged:
         if not turn.held:
             return self._requires(rule, code)
         if turn.taken:
-            return self._without_effect(rule, at_floor=not turn.room_fen, code=code)
+            at_floor = rule.cart_discount is not None and not turn.room_fen
+            return self._without_effect(rule, at_floor=at_floor, code=code)
         rival = self._rival(rule)
         if rival is None and code:
             return _refused(rule, RefusalReason.COUPON_NOT_NEEDED, "", code)

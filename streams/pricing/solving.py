@@ -78,7 +78,7 @@ def _satisfiable(name: Name, tests: list[Comparison]) -> bool:
         return choices is None or bool(choices - barred)
     low, high = _span(name, tests)
     if choices is not None:
-        return any(low <= c and (high is None or c <= high) for c in choices - barred)
+        return any(c >= low and not (high is not None and c > high) for c in choices - barred)
     if high is None:
         return True
     # Only an interval that the barred values fill up has nothing left.

@@ -32,7 +32,7 @@ from streams.pricing import Cart, Coupon, ListPrice, Member, Shopper, compile_pa
 
 SKUS = 1_000
 CATEGORIES = 20
-CARTS = 300
+CARTS = 2_000
 _NOW_MS = 1_790_000_000_000
 
 
@@ -69,46 +69,52 @@ def pack_of_200(draw: random.Random) -> RulePack:
     rules.append(
         Rule("member", Level.ITEM, Effect(percent_off=PercentOff(500)), when="member.level >= 1")
     )
-    for n in range(30):
-        items = f"item.category == 'c{n % CATEGORIES}' and item.unit_price_fen >= 1_000"
-        effect = Effect(percent_off=PercentOff(300 + n))
-        rules.append(Rule(f"category-{n}", Level.ITEM, effect, items=items, group="sale"))
+    rules += [
+        Rule(
+            f"category-{n}",
+            Level.ITEM,
+            Effect(percent_off=PercentOff(300 + n)),
+            items=f"item.category == 'c{n % CATEGORIES}' and item.unit_price_fen >= 1_000",
+            group="sale",
+        )
+        for n in range(30)
+    ]
     for n in range(16):
         category = n % 4
         items = "" if n < 3 else f"item.category in ('c{category}', 'c{category + 4}')"
         effect = Effect(amount_off=AmountOff(1_000 + 100 * n, 10_000 + 1_000 * n, 5))
         group = "full" if n < 3 else f"full-{category}"
         rules.append(Rule(f"full-{n}", Level.ORDER, effect, items=items, group=group))
-    for n in range(16):
-        rules.append(
-            Rule(
-                f"coupon-{n}",
-                Level.COUPON,
-                Effect(amount_off=AmountOff(500 + n)),
-                coupon=f"C{n:02}-*",
-                when=f"cart.fen >= {1_000 * n}",
-                group="shop-coupon" if n % 2 else "platform-coupon",
-                budget_fen=10**9,
-                per_user=1,
-            )
+    rules += [
+        Rule(
+            f"coupon-{n}",
+            Level.COUPON,
+            Effect(amount_off=AmountOff(500 + n)),
+            coupon=f"C{n:02}-*",
+            when=f"cart.fen >= {1_000 * n}",
+            group="shop-coupon" if n % 2 else "platform-coupon",
+            budget_fen=10**9,
+            per_user=1,
         )
+        for n in range(16)
+    ]
     for n in range(5):
         effect = Effect(points_multiplier=PointsMultiplier(15_000 + n))
         rules.append(Rule(f"points-{n}", Level.POINTS, effect, group="points"))
         free = Effect(free_freight=FreeFreight())
         when = f"cart.fen >= {9_900 + n * 1_000}"
         rules.append(Rule(f"freight-{n}", Level.FREIGHT, free, when=when, group="freight"))
-    for n in range(7):
-        rules.append(
-            Rule(
-                f"gift-{n}",
-                Level.GIFT,
-                Effect(gift=Gift(n + 1)),
-                when=f"cart.fen >= {n * 20_000}",
-                base=Base.ORIGINAL,
-                group="gift",
-            )
+    rules += [
+        Rule(
+            f"gift-{n}",
+            Level.GIFT,
+            Effect(gift=Gift(n + 1)),
+            when=f"cart.fen >= {n * 20_000}",
+            base=Base.ORIGINAL,
+            group="gift",
         )
+        for n in range(7)
+    ]
     return RulePack("bench", 1, tuple(rules), floor_bp=1_000, fen_per_point=100)
 
 

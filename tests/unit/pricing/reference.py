@@ -72,7 +72,7 @@ def best(rules: Sequence[SlowRule], goods: Sequence[Good], floor_bp: int) -> Way
 def _try(
     ordered: Sequence[SlowRule], chosen: Sequence[SlowRule], goods: Sequence[Good]
 ) -> Way | None:
-    """Return what the goods cost when exactly these rules take part above ITEM; None: they may not."""
+    """Return what the goods cost with exactly these rules above ITEM; None: they may not stand."""
     if any(_meet(a, b, goods) for a, b in combinations(chosen, 2)):
         return None
     items = [r for r in ordered if r.level == 0 and _amount(r, goods) >= r.needs_fen]

@@ -29,6 +29,7 @@ from streams.pricing.outcome import Outcome
 
 SHOP = 7
 NOW_MS = 1_790_000_000_000  # Monday, 2026-09-21 22:13 in Beijing
+GUEST = Member()
 SHOPPER = Shopper(NOW_MS, user_id=5)
 
 
@@ -84,7 +85,7 @@ def priced(
     rules: RulePack,
     *wanted: tuple[int, int],
     coupons: tuple[str | Coupon, ...] = (),
-    member: Member = Member(),
+    member: Member = GUEST,
     freight_fen: int = 0,
     shopper: Shopper = SHOPPER,
     prices: Prices = PRICES,

@@ -236,7 +236,9 @@ def test_a_rule_that_does_not_apply_changes_nothing(extra: Rule, case: Case) -> 
 
 @settings(max_examples=40, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
-def test_refunding_every_unit_gives_back_exactly_what_was_paid(case: Case, draw: random.Random) -> None:
+def test_refunding_every_unit_gives_back_exactly_what_was_paid(
+    case: Case, draw: random.Random
+) -> None:
     found = case.priced()
     units = [line.sku_id for line in found.lines for _ in range(line.qty)]
     draw.shuffle(units)
