@@ -19,7 +19,7 @@ from streams.pricing.lint import lint
 MAX_BYTES = 1_000_000
 """Of a file: what a record on Kafka may have."""
 
-_TIMES = {
+_TIMES: dict[type[Record], dict[str, str]] = {
     Rule: {
         "effective_from": "effective_from_ms",
         "effective_until": "effective_until_ms",
@@ -28,7 +28,7 @@ _TIMES = {
 }
 """Times are written as dates and kept as epoch milliseconds: name in the file -> of the record."""
 
-_SET_BY_PUBLISHING = {RulePack: {"version"}}
+_SET_BY_PUBLISHING: dict[type[Record], set[str]] = {RulePack: {"version"}}
 
 
 class Located(NamedTuple):
@@ -66,7 +66,7 @@ def parse_pack(text: bytes, now_ms: int) -> PackFile:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a file, for the completion of editors."""
     schema: dict[str, Any] = msgspec.json.schema(RulePack)
-    kinds: dict[str, type[Record]] = {kind.__name__: kind for kind in (RulePack, *_TIMES)}
+    kinds: dict[str, type[Record]] = {"RulePack": RulePack, "Rule": Rule, "Example": Example}
     for name, definition in schema["$defs"].items():
         if definition.get("type") != "object":
             continue
@@ -142,7 +142,7 @@ class _Reading:
                 self._plain(loader, item, (*path, index)) for index, item in enumerate(node.value)
             ]
         if not isinstance(node, yaml.MappingNode):
-            return loader.construct_object(node)  # type: ignore[no-untyped-call]  # has no hints
+            return loader.construct_object(node)
         found: dict[str, Any] = {}
         for key, value in node.value:
             name = str(key.value)

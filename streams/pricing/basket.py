@@ -35,10 +35,14 @@ class Basket:
     def look(self, goods: Sequence[int], amounts: Sequence[int]) -> None:
         """Let conditions see these goods as those of a rule, at ``amounts``."""
         env, units = self.env, self.units
-        env[vocabulary.ITEMS_FEN] = sum([amounts[good] for good in goods])
-        env[vocabulary.ITEMS_UNITS] = sum([units[good] for good in goods])
+        env[vocabulary.CART_FEN] = total_fen = sum(amounts)
         env[vocabulary.ITEMS_KINDS] = len(goods)
-        env[vocabulary.CART_FEN] = sum(amounts)
+        if len(goods) == len(amounts):
+            env[vocabulary.ITEMS_FEN] = total_fen
+            env[vocabulary.ITEMS_UNITS] = sum(units)
+        else:
+            env[vocabulary.ITEMS_FEN] = sum([amounts[good] for good in goods])
+            env[vocabulary.ITEMS_UNITS] = sum([units[good] for good in goods])
 
 
 def fill(

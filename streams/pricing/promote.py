@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.order import AppliedRule, PricedLine
-from schemas.promotion import WHOLE_BP, Level
+from schemas.promotion import WHOLE_BP, Level, Rule, RulePack
 from streams.pricing.basket import Basket, discounted, fill, scopes
 from streams.pricing.cart import PricedCart
 from streams.pricing.compiled import MONEY, CompiledPack, CompiledRule
@@ -47,14 +47,14 @@ def promote(
         outcomes[turn.position] = judged.money(turn)
     extras = [(rule, judged.extra(rule)) for rule in found.extras]
     outcomes.update((rule.position, outcome) for rule, outcome in extras)
-    told = [outcomes[position] for position in sorted(outcomes)]
-    applied = [one for one in told if one.verdict is Verdict.APPLIED]
+    told = [(compiled.rules[position].rule, outcomes[position]) for position in sorted(outcomes)]
+    applied = [one for one in told if one[1].verdict is Verdict.APPLIED]
     given = [rule for rule, outcome in extras if outcome.verdict is Verdict.APPLIED]
     promotions = Promotions(
         pack_id=compiled.pack.pack_id,
         version=compiled.pack.version,
-        outcomes=(*told, *found.unused),
-        claims=_claims(compiled, applied, shopper),
+        outcomes=(*(outcome for _, outcome in told), *found.unused),
+        claims=_claims(compiled.pack, applied, shopper),
         gifts=_gifts(given),
         points=_points(compiled, candidates, priced, given),
         deposit_fen=_deposit(compiled, basket, priced),
@@ -62,7 +62,7 @@ def promote(
     )
     return PricedCart(
         lines=discounted(lines, basket, priced.amounts.running),
-        rules=tuple(AppliedRule(one.rule_id, one.discount_fen) for one in applied),
+        rules=tuple(AppliedRule(one.rule_id, one.discount_fen) for _, one in applied),
         total_fen=priced.total_fen,
         currency=currency,
         freight_fen=priced.amounts.freight_fen,
@@ -260,14 +260,11 @@ def _refused(rule: CompiledRule, reason: RefusalReason, detail: str, code: str) 
 
 
 def _claims(
-    compiled: CompiledPack, applied: Sequence[Outcome], shopper: Shopper
+    pack: RulePack, applied: Sequence[tuple[Rule, Outcome]], shopper: Shopper
 ) -> tuple[Claim, ...]:
     """Return what the order has to hold for the rules that apply, in their order."""
-    pack = compiled.pack
-    rules = {rule.rule.rule_id: rule.rule for rule in compiled.rules}
     claims: list[Claim] = []
-    for outcome in applied:
-        rule = rules[outcome.rule_id]
+    for rule, outcome in applied:
         resource = f"{pack.shop_id}/{pack.pack_id}/{rule.rule_id}"
         if outcome.coupon:
             claims.append(Claim(ClaimKind.COUPON, f"{pack.shop_id}/{outcome.coupon}", 1, 1))

@@ -82,7 +82,7 @@ def _satisfiable(name: Name, tests: list[Comparison]) -> bool:
     if high is None:
         return True
     # Only an interval that the barred values fill up has nothing left.
-    return high - low + 1 > sum(low <= value <= high for value in barred)
+    return high - low + 1 > len([value for value in barred if low <= value <= high])
 
 
 def _span(name: Name, tests: list[Comparison]) -> tuple[int, int | None]:

@@ -20,6 +20,11 @@ def run(stack: Endpoints, *words: str) -> tuple[int, str]:
 
 
 def test_a_pack_is_published_in_versions_that_all_stand(stack: Endpoints, tmp_path: Path) -> None:
+    for line in (
+        ("topics", "create", "--kafka", stack.kafka),
+        ("schemas", "register", "--registry", stack.registry),
+    ):
+        assert CliRunner().invoke(build(), list(line)).exit_code == 0
     draft = tmp_path / "draft.yaml"
     text = FESTIVAL.read_text().replace("shop_id: 1", "shop_id: 77")
     draft.write_text(text)
