@@ -314,3 +314,22 @@ def test_many_ways_are_searched_up_to_a_bound_and_it_says_so() -> None:
     cart = priced(pack(*coupons), (SHOES, 1), coupons=tuple(f"C{n:02}" for n in range(16)))
     assert not told(cart).exhaustive
     assert cart.total_fen < 9_000
+
+
+def test_no_rule_is_left_out_for_the_sake_of_a_later_threshold() -> None:
+    rules = pack(
+        Rule("small", Level.ORDER, off(600), group="g", priority=2),
+        Rule("never", Level.ORDER, off(900), group="g", priority=1, when="cart.fen <= 9_000"),
+        Rule("large", Level.ORDER, off(3_000), when="cart.fen >= 9_500"),
+    )
+    cart = priced(rules, (SHOES, 1))
+    assert cart.rules == (AppliedRule("small", 600),)
+    assert outcome(cart, "large").needs == (Need("fen", 100, False),)
+
+
+def test_a_coupon_is_kept_for_the_sake_of_a_later_threshold() -> None:
+    rules = pack(
+        Rule("a", Level.COUPON, off(600), coupon="A", priority=1),
+        Rule("b", Level.COUPON, off(3_000), coupon="B", when="cart.fen >= 9_500"),
+    )
+    assert priced(rules, (SHOES, 1), coupons=("A", "B")).rules == (AppliedRule("b", 3_000),)
