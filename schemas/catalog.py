@@ -6,7 +6,10 @@ from schemas.record import Record
 
 
 class SkuListed(Record, frozen=True):
-    """The sku is on sale in the shop at ``price_fen`` (minor units of ``currency``) a unit."""
+    """The sku is on sale in the shop at ``price_fen`` (minor units of ``currency``) a unit.
+
+    ``category`` is the shop's own; promotions look at it.
+    """
 
     sku_id: int
     shop_id: int
@@ -14,6 +17,7 @@ class SkuListed(Record, frozen=True):
     price_fen: int
     currency: str = "CNY"
     trace_id: str = ""
+    category: str = ""
 
 
 class SkuDelisted(Record, frozen=True):

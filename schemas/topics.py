@@ -11,7 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from schemas import alert, catalog, inventory, order, payment, report, stream, webhook
+from schemas import (
+    alert,
+    catalog,
+    inventory,
+    order,
+    payment,
+    promotion,
+    report,
+    stream,
+    webhook,
+)
 from schemas.record import Record
 
 DAY_MS = 24 * 3600 * 1000
@@ -242,6 +252,9 @@ WEBHOOK_ENDPOINTS = Topic(
     "endpoint_id",
     (webhook.WebhookSubscribed, webhook.WebhookUnsubscribed),
 )
+PROMOTION_PACKS = Topic(
+    "promotion.packs", Kind.TABLE, "shop_id/pack_id/version", (promotion.RulePack,)
+)
 
 _WINDOW_KEY = "shop_id/group/size_ms/start_ms"
 REPORT_SALES = Topic("report.sales", Kind.REPORT, _WINDOW_KEY, (report.SalesWindow,))
@@ -272,6 +285,7 @@ PUBLIC = (
     REPORT_TOP_SKUS,
     REPORT_STOCK,
     ALERT_EVENTS,
+    PROMOTION_PACKS,
 )
 
 

@@ -84,7 +84,7 @@ class Catalogue:
         except (InvalidMessage, Retryable):
             return  # the shop's own topic: an unreadable entry lists nothing
         if isinstance(record, SkuListed):
-            price = ListPrice(record.price_fen, record.currency)
+            price = ListPrice(record.price_fen, record.currency, record.category)
             self._prices[record.shop_id, record.sku_id] = price
         elif isinstance(record, SkuDelisted):
             self._prices.pop((record.shop_id, record.sku_id), None)

@@ -6,30 +6,36 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.order import AppliedRule, CartLine, PricedLine
+from streams.pricing.outcome import Promotions
 
 
 class Cart(NamedTuple):
     """What a buyer wants from one shop, each ``qty`` >= 1.
 
     The unit prices in ``lines`` are what the buyer was shown: they take no part in the price.
+    ``freight_fen`` is what the delivery costs before promotions.
     """
 
     shop_id: int
     currency: str
     lines: tuple[CartLine, ...]
+    freight_fen: int = 0
 
 
 class PricedCart(NamedTuple):
     """What the cart costs: one priced line per line of the cart, in its order.
 
-    ``total_fen`` is the sum of the lines' ``payable_fen``; ``rules`` are the promotions that took
-    part. Neither a line nor the total is ever negative.
+    ``total_fen`` is the sum of the lines' ``payable_fen`` and of ``freight_fen``, which is what is
+    to be paid for the delivery; ``rules`` are the promotions that took part, and ``promotions``
+    what became of all of them (None: priced without a pack). Nothing in here is ever negative.
     """
 
     lines: tuple[PricedLine, ...]
     rules: tuple[AppliedRule, ...]
     total_fen: int
     currency: str
+    freight_fen: int = 0
+    promotions: Promotions | None = None
 
 
 class PricingReason(StrEnum):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from schemas.order import PricedLine
 from streams.pricing.cart import Cart, PricedCart, PricingReason, UnpriceableCart, UnpricedLine
+from streams.pricing.compiled import CompiledPack
 from streams.pricing.price_list import PriceList
+from streams.pricing.promote import promote
+from streams.pricing.shopper import Shopper
 
 
-def price(cart: Cart, price_list: PriceList) -> PricedCart | UnpriceableCart:
-    """Return what ``cart`` costs at list prices, or every line that has no price.
+def price(
+    cart: Cart,
+    price_list: PriceList,
+    pack: CompiledPack | None = None,
+    shopper: Shopper | None = None,
+) -> PricedCart | UnpriceableCart:
+    """Return what ``cart`` costs, or every line that has no price.
 
-    No promotion takes part yet: discounts are 0 and no rule is applied.
+    With a pack of promotions that is the best price for ``shopper``; without, or without a shopper,
+    or when the pack is of another currency: the list prices, discounts 0, no rule applied.
     """
     shop_id, currency = cart.shop_id, cart.currency
     lines: list[PricedLine] = []
@@ -34,4 +43,13 @@ def price(cart: Cart, price_list: PriceList) -> PricedCart | UnpriceableCart:
         lines.append(PricedLine(sku_id, qty, unit_price_fen, 0, payable_fen))
     if unpriced:
         return UnpriceableCart(tuple(unpriced))
-    return PricedCart(tuple(lines), (), total_fen, currency)
+    if pack is not None and shopper is not None and pack.pack.currency == currency:
+        categories = [_category(price_list, shop_id, line.sku_id) for line in lines]
+        return promote(lines, categories, cart.freight_fen, currency, pack, shopper)
+    freight_fen = cart.freight_fen
+    return PricedCart(tuple(lines), (), total_fen + freight_fen, currency, freight_fen)
+
+
+def _category(price_list: PriceList, shop_id: int, sku_id: int) -> str:
+    listed = price_list.lookup(shop_id, sku_id)
+    return listed.category if listed is not None else ""

@@ -6,10 +6,14 @@ from typing import NamedTuple, Protocol
 
 
 class ListPrice(NamedTuple):
-    """The price of one unit, in minor units (fen) of ``currency`` (ISO 4217); never negative."""
+    """The price of one unit, in minor units (fen) of ``currency`` (ISO 4217); never negative.
+
+    ``category`` is the shop's own, for promotions.
+    """
 
     price_fen: int
     currency: str
+    category: str = ""
 
 
 class PriceList(Protocol):

@@ -39,7 +39,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 @contextmanager
 def servers() -> Iterator[None]:
     """End the command with exit code 3, and say why, when a server does not give what it must."""
+    import httpx2
     from confluent_kafka import KafkaException
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
 
     from schemas.errors import Retryable
     from schemas.registry import SchemasMissing
@@ -51,7 +53,7 @@ def servers() -> Iterator[None]:
     away = (KafkaException, ReadStalled, TopicsMissing, SchemasMissing, Retryable)
     try:
         yield
-    except (*away, ReadError, StoreAway) as error:
+    except (*away, ReadError, StoreAway, SchemaRegistryError, httpx2.HTTPError) as error:
         typer.echo(f"orderstream: {error}", err=True)
         raise typer.Exit(3) from error
 
