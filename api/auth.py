@@ -237,7 +237,7 @@ def authenticated(app: ASGIApp) -> ASGIApp:
             token = header(scope["headers"], b"authorization")
             services = scope["litestar_app"].state.services
             told = {} if token is None else {"authorization": token}
-            scope["state"][_STATE] = await services.authenticator.authenticate(told)
+            scope["state"][ASKER] = await services.authenticator.authenticate(told)
         await app(scope, receive, send)
 
     return asgi
