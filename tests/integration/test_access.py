@@ -169,7 +169,8 @@ def test_the_owner_is_let_in_everywhere(world: World) -> None:
     refused = {}
     for route in sorted({route for route, _ in routes()} & CASES.keys()):
         answer = world.ask(route, CASES[route], world.token(SHOP, USER, CASES[route].by))
-        if answer.status_code in (400, 401, 403, 404, 422, 500):
+        has_no_ticket = answer.status_code == 404 and answer.json()["code"] == "TICKET_NOT_OPEN"
+        if answer.status_code in (400, 401, 403, 404, 422, 500) and not has_no_ticket:
             refused[route] = answer.text
     assert not refused
 
