@@ -103,12 +103,13 @@ class Judge(Protocol):
 class RedisJudge:
     """Asks Redis; every call raises RedisError, OSError or TimeoutError when it is away."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, limit_s: float = _CALL_LIMIT_S) -> None:
+        self._limit_s = limit_s
         self._redis = aioredis.Redis.from_url(
             url,
             max_connections=_CONNECTIONS,
-            socket_timeout=_CALL_LIMIT_S,
-            socket_connect_timeout=_CALL_LIMIT_S,
+            socket_timeout=limit_s,
+            socket_connect_timeout=limit_s,
             retry=Retry(NoBackoff(), 0),  # the request does not wait for a second try
         )
         script = files("api").joinpath("limits.lua").read_text()
@@ -122,13 +123,13 @@ class RedisJudge:
             keys.append(question.record)
         for _, policy, only_new in question.charges:
             args += (policy.interval_us, policy.window_us, int(only_new))
-        async with asyncio.timeout(_CALL_LIMIT_S):
+        async with asyncio.timeout(self._limit_s):
             record, answer, wait_us, limited, ahead_us = await self._script(keys, args)
         return Reply(Record(record), answer, tuple(limited), wait_us, tuple(ahead_us))
 
     async def remember(self, record: str, fingerprint: bytes, answer: bytes) -> None:
         """Keep the answer of a request for REMEMBER_MS."""
-        async with asyncio.timeout(_CALL_LIMIT_S):
+        async with asyncio.timeout(self._limit_s):
             await self._redis.set(record, fingerprint + answer, px=REMEMBER_MS)
 
     async def close(self) -> None:

@@ -19,6 +19,8 @@ BODY, OTHER_BODY = b"a" * 32, b"b" * 32
 Asking = Callable[[Judge], Awaitable[None]]
 Run = Callable[[Asking], None]
 
+_LIMIT_S = 10.0  # of a call: what is tested is the judgement, on a machine that may be busy
+
 
 @pytest.fixture(params=["local", "redis"])
 def run(request: pytest.FixtureRequest) -> Run:
@@ -32,7 +34,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def run_on_redis(stack: Endpoints) -> Run:
     async def on_redis(asking: Asking) -> None:
-        judge = RedisJudge(stack.redis)
+        judge = RedisJudge(stack.redis, _LIMIT_S)
         try:
             await judge.ask(Question([Charge("warm-up", BRISK)]))  # connects and loads the script
             await asking(judge)
@@ -138,7 +140,7 @@ def test_a_limited_request_claims_no_key(run_on_redis: Run, key: str) -> None:
 
 def test_processes_share_one_truth_and_one_clock(stack: Endpoints, key: str) -> None:
     async def asking() -> None:
-        judges = [RedisJudge(stack.redis) for _ in range(2)]
+        judges = [RedisJudge(stack.redis, _LIMIT_S) for _ in range(2)]
         question = Question([Charge(key, SLOW)], f"answer:{key}", BODY)
         try:
             replies = [await judges[number % 2].ask(question) for number in range(4)]
@@ -155,7 +157,7 @@ def test_nothing_is_kept_that_says_nothing(stack: Endpoints, key: str) -> None:
     """A bucket that is full again, and a claim of a process that died, leave by themselves."""
 
     async def asking() -> None:
-        judge = RedisJudge(stack.redis)
+        judge = RedisJudge(stack.redis, _LIMIT_S)
         try:
             await judge.ask(Question([Charge(key, BRISK)], f"answer:{key}", BODY))
             left_ms = [await judge._redis.pttl(one) for one in (key, f"answer:{key}")]

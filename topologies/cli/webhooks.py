@@ -21,7 +21,7 @@ def webhooks(
     Endpoints are subscribed over HTTP (POST /api/v2/webhooks). Settings: ORDERSTREAM_WEBHOOKS_KEY
     (the file with the key of the endpoints' secrets, the same as the API's), _ALLOW_LOCAL.
 
-    Example: ORDERSTREAM_WEBHOOKS_KEY=/run/secrets/webhooks orderstream webhooks
+    Example: orderstream webhooks
 
     Exit codes: 0 stopped, nothing undone was committed; 1 it could not go on; 3 the key, topics or
     schemas are missing.
