@@ -10,14 +10,17 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api import docs, health, operators, orders, reading
+from api import callbacks, docs, graphql, health, operators, orders, reading
 from api.auth import asker, authenticated
 from api.decoding import StrictJson
 from api.headers import cors, harden
 from api.metrics import measured
 from api.openapi import CONFIG
 from api.problems import HANDLERS
+from api.push import routes as push
+from api.push.building import origins_of
 from api.services import Services
+from api.webhooks import routes as webhooks
 
 PREFIX = "/api/v2"
 
@@ -25,11 +28,14 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *orders.ROUTES,
     *operators.ROUTES,
     *reading.ROUTES,
+    *push.ROUTES,
+    *webhooks.ROUTES,
+    *callbacks.ROUTES,
 )
-"""What is served under PREFIX, to whoever has a token."""
+"""What is served under PREFIX; but for callbacks, to whoever has a token."""
 
 OUTSIDE: tuple[ControllerRouterHandler, ...] = (*health.ROUTES, *docs.ROUTES)
-"""What is served beside it: probes, metrics, pages, WebSocket."""
+"""What is served beside it to everybody: probes, metrics, pages."""
 
 
 def build(services: Services) -> Litestar:
@@ -42,15 +48,19 @@ def build(services: Services) -> Litestar:
         dto=StrictJson,
         return_dto=None,
     )
+    settings = services.settings
+    questions = graphql.controller(
+        shows_schema=settings.graphql_schema, origins=origins_of(settings)
+    )
     return Litestar(
-        route_handlers=[*OUTSIDE, api],
+        route_handlers=[*OUTSIDE, *push.SOCKETS, questions, api],
         state=State({"services": services}, deep_copy=False),
         lifespan=[_running],
         openapi_config=CONFIG,
         exception_handlers=dict(HANDLERS),
-        request_max_body_size=services.settings.body_limit_bytes,
+        request_max_body_size=settings.body_limit_bytes,
         before_send=[harden],
-        cors_config=cors(services.settings.cors_origins),
+        cors_config=cors(settings.cors_origins),
     )
 
 
@@ -66,6 +76,9 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
     async with AsyncExitStack() as ending:
         ending.push_async_callback(services.limits.close)
         ending.push_async_callback(services.reads.close)
+        if services.webhooks is not None:
+            ending.push_async_callback(services.webhooks.close)
+        ending.push_async_callback(services.sockets.close)
         await ending.enter_async_context(services.sender)
         services.follower.start()
         ending.push_async_callback(services.follower.stop)

@@ -16,14 +16,18 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 from litestar import Request, post
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.params import Parameter
 from litestar.response import Response
-from litestar.types import ControllerRouterHandler
 
 from api.gateways.port import Answer, Gateway, Rejected
+from api.openapi import problems
 from api.problems import Code, Refused
 from api.sender import Outcome
 from api.spool import Outgoing
@@ -33,9 +37,13 @@ from schemas.topics import PAYMENT_CALLBACKS, PAYMENT_COMMANDS
 
 BODY_LIMIT_BYTES = 64 * 1024  # the longest, UnionPay's with a certificate in it, has about 5 KB
 _KEY_BYTES = 8
+_ROUTE = "POST /payments/callbacks"
 
 Send = Callable[[Sequence[Outgoing]], Awaitable[Outcome]]
 """Brings records to safety: ``Sender.send``."""
+
+if TYPE_CHECKING:
+    from api.services import Services
 
 log = structlog.get_logger()
 
@@ -91,24 +99,48 @@ def _evidence(gateway: Gateway, headers: Mapping[str, str], body: bytes) -> Outg
     return Outgoing(PAYMENT_CALLBACKS.name, key, body, said)
 
 
+_ANSWERS = {
+    status: ResponseSpec(
+        str, generate_examples=False, media_type="text/plain", description=description
+    )
+    for status, description in (
+        (200, "Taken, or refused, in the words of the gateway's own protocol."),
+        (204, "Taken."),
+        (400, "Refused: it does not prove itself."),
+        (401, "Refused: it does not prove itself."),
+    )
+}
+"""What gateways are answered, each as its own protocol wants it."""
+
+
 @post(
     "/payments/callbacks/{gateway:str}",
     opt={"public": True},
     request_max_body_size=BODY_LIMIT_BYTES,
+    operation_id="take_callback",
     summary="Take a payment gateway's callback",
     tags=["payments"],
+    status_code=200,
+    responses={
+        **_ANSWERS,
+        **problems(Code.NOT_FOUND, Code.TOO_LARGE, Code.RATE_LIMITED, Code.UNAVAILABLE),
+    },
 )
 async def take_callback(
-    request: Request[object, object, State], gateway: str, state: State
+    request: Request[object, object, State],
+    gateway: Annotated[str, Parameter(description="The gateway, as it is called here.")],
+    state: State,
 ) -> Response[bytes]:
     """Store, verify and hand on what a payment gateway says.
 
     No token is asked for: the gateway's signature says who calls. The answer is what the gateway's
     protocol wants.
     """
-    callbacks: Callbacks = state.services.callbacks
-    answer = await callbacks.take(gateway, request.headers, await request.body())
+    services: Services = state.services
+    caller = request.client.host if request.client else ""
+    await services.limits.admit_caller(caller, _ROUTE)
+    answer = await services.callbacks.take(gateway, request.headers, await request.body())
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
 
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (take_callback,)
+ROUTES: tuple[HTTPRouteHandler, ...] = (take_callback,)

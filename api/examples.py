@@ -11,9 +11,11 @@ import msgspec
 
 from api import requests, responses
 from api.problems import FieldError, Problem
+from api.webhooks import bodies
 from schemas.inventory import Allocation, Shortage
 from schemas.order import OperatorAction, PricedLine, SkuUnits
 from schemas.payment import TicketResolution
+from schemas.webhook import WebhookState
 
 _ORDER_NO = "C8Q1ET4KW8P0J0HP"
 _PAY_NO = f"{_ORDER_NO}-1"
@@ -23,6 +25,13 @@ _PLACED = "2026-05-01T10:20:30.123Z"
 _LINES = (PricedLine(1001, 2, 1990, 0, 3980),)
 _PRICED = responses.Priced("CNY", 3980, _LINES)
 _ACTION = OperatorAction.RETRY
+_ENDPOINT = bodies.EndpointView(
+    "ep_3v2T0cE9JfX0Qm1p",
+    "https://shop.example/orders",
+    ("order.paid", "order.cancelled"),
+    WebhookState.ENABLED,
+    _PLACED,
+)
 
 _ALL: tuple[msgspec.Struct, ...] = (
     requests.PlaceOrderBody(
@@ -99,7 +108,20 @@ _ALL: tuple[msgspec.Struct, ...] = (
             ),
         ),
     ),
-    responses.Resent(_ORDER_NO, 5, 2),
+    responses.Ticket("3v2T0cE9JfX0Qm1p6l8aQyKkqkqg", 30, "/ws/state?ticket=3v2T0cE9JfX0Qm1p6l"),
+    bodies.NewEndpoint(_ENDPOINT.url, _ENDPOINT.event_types),
+    _ENDPOINT,
+    bodies.EndpointList((_ENDPOINT,)),
+    bodies.DeliveryList(
+        (
+            bodies.DeliveryView(
+                1, f"evt_{_ORDER_NO}_5", _ORDER_NO, 5, 1, "DELIVERED", 204, 12, _PLACED, ""
+            ),
+        ),
+        None,
+        0,
+    ),
+    bodies.Resent(5),
     responses.TicketState(
         _ORDER_NO, f"{_PAY_NO}/REFUND_UNPAID", "SETTLED", "PaymentTicketClosed", _TRACE
     ),

@@ -176,10 +176,13 @@ class Query:
         )
         return OrderPage(orders=[_order(view) for view in views], end_cursor=cursor)
 
-    @strawberry.field(description="The stock of a sku; null when it never had any.")  # type: ignore[untyped-decorator]
+    @strawberry.field(description="The stock of a sku; null when your shop never had any.")  # type: ignore[untyped-decorator]
     async def stock(self, info: Info, sku_id: Long) -> Stock | None:
         view = await info.context.reads.stock(sku_id)
-        if view is None:
+        shop_id = _asker(info.context).shop_id
+        if view is None or (
+            shop_id != 0 and all(level.shop_id != shop_id for level in view.warehouses.values())
+        ):
             return None
         levels = [
             Level(warehouse_id=name, available=Long(level.available), held=Long(level.held))

@@ -57,6 +57,8 @@ class Policies(NamedTuple):
     service: Policy
     """For tokens with the scope shop or operator: they act for many."""
     sku: Policy
+    caller: Policy
+    """For requests without a token, by where they come from."""
 
 
 def policies(settings: ApiSettings) -> Policies:
@@ -66,6 +68,7 @@ def policies(settings: ApiSettings) -> Policies:
         write=Policy.parse("write", settings.write_rate),
         service=Policy.parse("service", settings.service_rate),
         sku=Policy.parse("sku", settings.sku_rate),
+        caller=Policy.parse("caller", settings.caller_rate),
     )
 
 
@@ -218,14 +221,7 @@ class Limits:
         digest = hashlib.sha256(key.encode()).hexdigest()
         record = f"answer:{owner}:{route}:{digest}" if key else ""
         reply = await self._ask(Question(charges, record, fingerprint))
-        told = headers(charges, reply)
-        if reply.limited:
-            what = charges[reply.limited[0]].policy.name
-            raise Refused(
-                Code.RATE_LIMITED,
-                f"too many requests ({what}); try again in {told['Retry-After']} s",
-                headers=told,
-            )
+        told = _told(charges, reply)
         if reply.record is Record.CONFLICT:
             detail = "this key was used for another request; send a new key"
             raise Refused("IDEMPOTENCY_CONFLICT", detail, headers=told)
@@ -236,6 +232,14 @@ class Limits:
             record=record,
             fingerprint=fingerprint,
         )
+
+    async def admit_caller(self, address: str, route: str) -> None:
+        """Charge a request that needs no token to its address, in this process alone.
+
+        Raises Refused (RATE_LIMITED).
+        """
+        charges = [Charge(f"limit:{address}:{route}", self._policies.caller)]
+        _told(charges, await self._local.ask(Question(charges)))
 
     async def remember(self, admission: Admission, answer: bytes) -> None:
         """Keep the answer of an admitted request with a key; never fails."""
@@ -293,6 +297,19 @@ class Limits:
         if self._in_a_row == _FAILURES:
             # The error's own text may hold the address, and the address a password.
             log.warning("limits_kept_locally", why=type(error).__name__)
+
+
+def _told(charges: Sequence[Charge], reply: Reply) -> dict[str, str]:
+    """Return the headers of a request that may go on; raise Refused (RATE_LIMITED)."""
+    told = headers(charges, reply)
+    if reply.limited:
+        what = charges[reply.limited[0]].policy.name
+        raise Refused(
+            Code.RATE_LIMITED,
+            f"too many requests ({what}); try again in {told['Retry-After']} s",
+            headers=told,
+        )
+    return told
 
 
 # --- for the framework ---------------------------------------------------------------------------

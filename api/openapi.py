@@ -56,6 +56,10 @@ CONFIG: Final = OpenAPIConfig(
         Tag("orders", "Place orders, pay, follow and end them."),
         Tag("stock", "What may be bought, and at what price."),
         Tag("operators", "What only operators and the shop's own systems do."),
+        Tag("push", "What happens to orders, as it happens: over a WebSocket."),
+        Tag("webhooks", "What happens to orders, told to the shop's own systems."),
+        Tag("payments", "What payment gateways report."),
+        Tag("probes", "How the process does."),
     ],
     use_handler_docstrings=True,
     enabled_endpoints=set(),
@@ -72,8 +76,13 @@ ACCEPTED: Final[Mapping[int, ResponseSpec]] = {
 
 def errors(*codes: str, has_body: bool = True) -> dict[int, ResponseSpec]:
     """Return the error responses of a route: those of ``codes``, and those that any may give."""
+    return problems(*_ALWAYS, *(_OF_BODIES if has_body else ()), *codes)
+
+
+def problems(*codes: str) -> dict[int, ResponseSpec]:
+    """Return the error responses of ``codes``."""
     named = defaultdict(list)
-    for code in (*_ALWAYS, *(_OF_BODIES if has_body else ()), *codes):
+    for code in codes:
         named[status_of(code)].append(code)
     return {
         status: ResponseSpec(
@@ -129,13 +138,18 @@ def document(app: Litestar) -> dict[str, Any]:
         if kind.__name__ in schemas:
             schemas[kind.__name__]["examples"] = [msgspec.to_builtins(example)]
     made["components"]["schemas"] = {**made["components"].get("schemas", {}), **schemas}
+    open_to_all = {one.operation_id for one in _handlers(app) if one.opt.get("public")}
+    for item in made["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict) and operation.get("operationId") in open_to_all:
+                operation["security"] = []
     return made
 
 
 def _handlers(app: Litestar) -> Iterator[HTTPRouteHandler]:
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
-            if handler.include_in_schema is not False:
+            if handler.resolve_include_in_schema():
                 yield handler
 
 

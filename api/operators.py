@@ -21,7 +21,6 @@ from api.requests import (
     AdjustStockBody,
     CountStockBody,
     OperateOrderBody,
-    ResendBody,
     ResolveTicketBody,
     RestockBody,
     ShipOrderBody,
@@ -29,7 +28,7 @@ from api.requests import (
     TransferStockBody,
     sku_units,
 )
-from api.responses import OrderState, Resent, StockEntry, TicketState
+from api.responses import OrderState, StockEntry, TicketState
 from api.services import Services
 from schemas.inventory import (
     AdjustStock,
@@ -310,29 +309,7 @@ async def resolve_ticket(
     return Response(body, headers=headers)
 
 
-@post(
-    "/admin/events/resend",
-    guards=_OPERATOR,
-    operation_class=Traced,
-    operation_id="resend_events",
-    summary="Tell an order's receivers again",
-    tags=_TAGS,
-    status_code=200,
-    responses=errors("UNKNOWN_ORDER"),
-)
-async def resend(state: State, principal: Principal, data: ResendBody) -> Response[Resent]:
-    """Give an order's facts again to everybody who is told of it: push and webhooks."""
-    services: Services = state.services
-    headers = await limited(services, principal, "POST /admin/events/resend", writes=True)
-    await own_order(services, principal, data.order_no)
-    facts = await services.reads.facts(data.order_no)
-    for tell in services.retellers:
-        await tell(facts)
-    return Response(Resent(data.order_no, len(facts), len(services.retellers)), headers=headers)
-
-
 ROUTES = (
-    resend,
     ship_order,
     operate_order,
     restock,

@@ -14,6 +14,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from api.spool import SpoolFull
 from api.trace import new_trace, trace_of
 from streams.admission import InvalidIntent, ProblemCode
 
@@ -176,6 +177,12 @@ def _intent(request: Request[Any, Any, Any], error: InvalidIntent) -> Response[d
     return respond(request, of_intent(error))
 
 
+def _full(request: Request[Any, Any, Any], _: SpoolFull) -> Response[dict[str, Any]]:
+    """Tell that neither Kafka nor the disk takes it."""
+    detail = "this cannot be taken at the moment; try again"
+    return respond(request, Refused(Code.UNAVAILABLE, detail, headers={"Retry-After": "5"}))
+
+
 def _framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     """Tell of what the framework found: no such route, a bad parameter, too large a body."""
     headers = dict(error.headers or {})
@@ -215,6 +222,7 @@ _CODES: Final[Mapping[int, str]] = {
 HANDLERS: Final[Mapping[int | type[Exception], Any]] = {
     Refused: respond,
     InvalidIntent: _intent,
+    SpoolFull: _full,
     HTTPException: _framework,
     Exception: _defect,
 }

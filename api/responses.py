@@ -155,9 +155,9 @@ class TicketState(msgspec.Struct, frozen=True):
     trace_id: str
 
 
-class Resent(msgspec.Struct, frozen=True):
-    """How many ``facts`` were given again, to how many kinds of ``receivers``."""
+class Ticket(msgspec.Struct, frozen=True):
+    """A way into ``/ws/state`` for ``expires_in_s`` seconds, once."""
 
-    order_no: str
-    facts: int
-    receivers: int
+    ticket: str
+    expires_in_s: int
+    path: str

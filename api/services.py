@@ -6,17 +6,20 @@ own in its place.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from api.auth import Principal
+from api.callbacks import Callbacks
 from api.decisions import Decisions
 from api.follower import Follower, OrderFact
 from api.limits import Limits
 from api.metrics import ApiMetrics
+from api.push.websocket import Sockets
 from api.sender import Sender
 from api.settings import ApiSettings
+from api.webhooks.desk import Webhooks
 from schemas.codec import Codec
 from schemas.read_model import OrderView, StockView
 from streams.pricing import PriceList
@@ -57,10 +60,6 @@ class Reads(Protocol):
         """Let go of the store."""
 
 
-Retell = Callable[[Sequence[OrderFact]], Awaitable[None]]
-"""Gives facts of an order again to whoever is told of it."""
-
-
 @dataclass
 class Services:
     """Everything that handlers use."""
@@ -75,5 +74,7 @@ class Services:
     authenticator: Authenticator
     limits: Limits
     metrics: ApiMetrics
-    retellers: list[Retell] = field(default_factory=list)
-    """The parts that push facts to clients; each adds itself."""
+    sockets: Sockets
+    callbacks: Callbacks
+    webhooks: Webhooks | None
+    """None: there is no key or no Redis for them."""

@@ -14,6 +14,8 @@ from collections.abc import Callable
 import uvicorn
 from litestar.types import ASGIApp
 
+from api.push.protocol import server_options
+
 _BACKLOG = 2_048
 _DRAIN_S = 10  # requests wait for a decision for 3 s, and for a sync of the disk
 _KEEP_ALIVE_S = 75
@@ -57,6 +59,7 @@ def serve(app: ASGIApp, at: socket.socket, on_started: Callable[[], None]) -> No
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
+        **server_options(),
     )
     _Server(config, on_started).run(sockets=[at])
 

@@ -54,6 +54,12 @@ class ApiSettings(BaseSettings):
     sku_rate: str = Field(
         default="5000/1", pattern=_RATE, description="New orders of one sku, of all users."
     )
+    caller_rate: str = Field(
+        default="5000/1",
+        pattern=_RATE,
+        description="Requests without a token (payment callbacks) from one address, to one "
+        "process.",
+    )
     decision_limit_s: float = Field(
         default=3.0, gt=0, description="How long a request waits for the stream's decision."
     )
@@ -71,7 +77,8 @@ class ApiSettings(BaseSettings):
         description="Recent facts kept in memory, ~600 bytes each: 30 MB a process.",
     )
     spool_folder: Path | None = Field(
-        default=None, description="Where commands wait for Kafka; default: below ORDERSTREAM_HOME."
+        default=None,
+        description="Where commands wait for Kafka; default: with the data below ORDERSTREAM_HOME.",
     )
     spool_bytes: int = Field(
         default=MAX_BYTES, ge=1024 * 1024, description="Largest size of one process's spool."

@@ -86,8 +86,12 @@ CASES: dict[Route, Case] = {
         (
             "POST",
             "/admin/events/resend",
-            Case(Whose.STAFF, {"order_no": "{order_no}"}, by=Scope.OPERATOR),
+            Case(Whose.STAFF, {"order_no": "{order_no}"}, by=Scope.SHOP),
         ),
+        ("POST", "/webhooks/{endpoint_id}/secret", Case(Whose.STAFF, by=Scope.SHOP)),
+        ("GET", "/webhooks/{endpoint_id}/deliveries", Case(Whose.STAFF, by=Scope.SHOP)),
+        ("POST", "/webhooks/{endpoint_id}/deliveries/{n}/resend", Case(Whose.STAFF, by=Scope.SHOP)),
+        ("DELETE", "/webhooks/{endpoint_id}", Case(Whose.STAFF, by=Scope.SHOP)),
         ("GET", "/skus/{sku_id}/stock", Case(Whose.SHOP)),
         (
             "POST",
@@ -141,7 +145,20 @@ PUBLIC: dict[Route, str] = {
 }
 """Routes that touch nobody's objects, and why; they need no token."""
 
-APART: dict[Route, str] = {}
+APART: dict[Route, str] = {
+    Route("POST", f"{PREFIX}/webhooks"): "names nobody: the new endpoint is the token's shop's; "
+    "tests/integration/test_access.py",
+    Route("GET", f"{PREFIX}/webhooks"): "names nobody: lists the token's shop's; "
+    "tests/integration/test_access.py",
+    Route("POST", f"{PREFIX}/ws/tickets"): "names nobody: a ticket is as good as its token; "
+    "tests/unit/api/push/test_websocket.py",
+    Route("POST", f"{PREFIX}/payments/callbacks/{{gateway}}"): "the gateway's signature says whose "
+    "payment it is; tests/unit/callbacks",
+    Route("WS", "/ws/state"): "tests/unit/api/push/test_websocket.py",
+    Route("WS", "/graphql"): "tests/unit/api/push/test_graphql.py",
+    Route("GET", "/graphql"): "answers that questions come by POST",
+    Route("POST", "/graphql"): "tests/unit/api/push/test_graphql.py",
+}
 """Routes that are asked in another way, and the test that asks for other people's objects there."""
 
 

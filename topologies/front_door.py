@@ -11,24 +11,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from redis.asyncio import Redis
 
 from api.app import served
+from api.asking import now_ms
+from api.callbacks import Callbacks
 from api.decisions import INBOXES, Decisions
 from api.facts import KafkaFacts
 from api.follower import Follower
+from api.gateways.settings import GatewaySettings, configured
 from api.issuer import authenticator
+from api.key_files import shared_key
 from api.limits import Limits, policies
 from api.metrics import ApiMetrics
 from api.occasional import Occasional
+from api.push.building import build_sockets
 from api.read_model import ReadModel
 from api.sender import Sender
 from api.services import Reads, Services
 from api.serving import bound, serve
 from api.settings import ApiSettings
 from api.spool import Spool
+from api.webhooks.desk import Webhooks
+from api.webhooks.endpoints import Endpoints
+from api.webhooks.queue import DeliveryQueue
+from api.webhooks.settings import WebhookSettings
 from api.window_reads import WindowReads
 from deploy.process import dying_with
 from schemas.codec import Codec
+from schemas.record import Record
 from schemas.registry import connected_codec
 from schemas.topics import (
     INVENTORY_COMMANDS,
@@ -48,6 +59,7 @@ log = structlog.get_logger("api")
 
 _OCCASIONAL_FACTS = 2_000
 _OCCASIONAL_LOOKBACK_S = 1.0
+_REDIS_LIMIT_S = 2.0
 _LOOK_S = 0.2
 _RESTART_PAUSE_S = 1.0
 _STOP_LIMIT_S = 15.0  # a process lets requests come to their end for 10 s
@@ -67,7 +79,8 @@ class Servers:
 def build_services(servers: Servers, settings: ApiSettings) -> Services:
     """Return the parts of the API; the catalogue has been read when it returns.
 
-    Raises SchemasMissing, TopicsMissing and CatalogueAway.
+    Raises SchemasMissing, TopicsMissing, CatalogueAway and EndpointsAway, and OSError and
+    ValueError for keys that cannot be read.
     """
     codec = connected_codec(servers.registry, all_records())
     prices = Catalogue(servers.kafka, codec)
@@ -82,8 +95,11 @@ def build_services(servers: Servers, settings: ApiSettings) -> Services:
         return Occasional(lambda: follower(topic, _OCCASIONAL_LOOKBACK_S, _OCCASIONAL_FACTS))
 
     orders = follower(ORDER_EVENTS, settings.lookback_s, settings.window_facts)
-    spool = Spool(settings.spool_folder or servers.home / "spool", settings.spool_bytes)
+    spool = Spool(settings.spool_folder or servers.home / "data" / "spool", settings.spool_bytes)
     sender = Sender(servers.kafka, spool, _end, patience_s=settings.kafka_limit_s)
+    reads = _reads(servers, codec, orders)
+    judge = authenticator(settings, servers.home)
+    metrics = ApiMetrics()
     return Services(
         settings=settings,
         codec=codec,
@@ -101,10 +117,15 @@ def build_services(servers: Servers, settings: ApiSettings) -> Services:
             incarnations(servers.kafka, [topic.name for topic in INBOXES]),
             settings.decision_limit_s,
         ),
-        reads=_reads(servers, codec, orders),
-        authenticator=authenticator(settings, servers.home),
+        reads=reads,
+        authenticator=judge,
         limits=Limits(servers.redis, policies(settings)),
-        metrics=ApiMetrics(),
+        metrics=metrics,
+        sockets=build_sockets(
+            settings, servers.kafka, orders, reads, servers.redis, judge.verify, metrics.registry
+        ),
+        callbacks=Callbacks(configured(GatewaySettings()), codec, sender.send, now_ms),
+        webhooks=_webhooks(servers, codec, sender, reads),
     )
 
 
@@ -112,6 +133,30 @@ def _reads(servers: Servers, codec: Codec, orders: Follower) -> Reads:
     if servers.redis is None:
         return WindowReads(orders)
     return ReadModel(servers.redis, orders, KafkaFacts(servers.kafka, codec))
+
+
+def _webhooks(servers: Servers, codec: Codec, sender: Sender, reads: Reads) -> Webhooks | None:
+    """Return the webhooks; None without a key of their secrets, or without Redis to owe them in."""
+    settings = WebhookSettings()
+    if settings.key is None or servers.redis is None:
+        return None
+
+    async def facts(order_no: str) -> list[tuple[Record, int]]:
+        return [(fact.record, fact.timestamp_ms) for fact in await reads.facts(order_no)]
+
+    endpoints = Endpoints()
+    endpoints.start(servers.kafka, codec)
+    endpoints.wait_loaded()
+    return Webhooks(
+        endpoints,
+        DeliveryQueue(Redis.from_url(servers.redis, socket_timeout=_REDIS_LIMIT_S)),
+        codec,
+        sender.send,
+        facts,
+        shared_key(settings.key),
+        now_ms,
+        allows_local=settings.allow_local,
+    )
 
 
 def run_api(servers: Servers, settings: ApiSettings, host: str, port: int) -> None:

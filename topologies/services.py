@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from deploy.service import Exited, Http, LogLine, Service
 
@@ -41,11 +42,24 @@ def worker(number: int, env: Mapping[str, str] | None = None) -> Service:
     )
 
 
-def api(port: int) -> Service:
+def keys(home: Path) -> dict[str, str]:
+    """Return the variables of the embedded stack's keys: files below ``home``.
+
+    Whoever needs one first makes it. Webhooks may go to this machine: here is where users try them.
+    """
+    return {
+        "ORDERSTREAM_GATEWAY_SIM_SECRET": str(home / "keys" / "gateway-sim"),
+        "ORDERSTREAM_WEBHOOKS_KEY": str(home / "keys" / "webhooks"),
+        "ORDERSTREAM_WEBHOOKS_ALLOW_LOCAL": "1",
+    }
+
+
+def api(port: int, env: Mapping[str, str]) -> Service:
     """Return the front door at a port of 127.0.0.1; it is ready when it follows the facts."""
     return Service(
         name="api",
         argv=command("api", "--port", str(port)),
+        env=dict(env),
         ready=Http(f"{api_url(port)}/ready"),
         after=("topics", "schemas"),
         ready_timeout_s=_START_LIMIT_S,
@@ -58,11 +72,28 @@ def api_url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def gateway(*arguments: str) -> Service:
-    """Return the simulated payment gateway; ``arguments`` are options of its command."""
+def gateway(port: int, env: Mapping[str, str], *arguments: str) -> Service:
+    """Return the simulated payment gateway, which calls the front door at ``port``.
+
+    ``arguments`` are further options of its command.
+    """
+    callback = f"{api_url(port)}/api/v2/payments/callbacks/sim"
     return Service(
         name="gateway",
-        argv=command("gateway", *arguments),
+        argv=command("gateway", "--callback", callback, *arguments),
+        env=dict(env),
+        ready=LogLine('"event": "assigned"'),
+        after=("topics", "schemas"),
+        ready_timeout_s=_START_LIMIT_S,
+    )
+
+
+def webhooks(env: Mapping[str, str]) -> Service:
+    """Return the worker that delivers webhooks."""
+    return Service(
+        name="webhooks",
+        argv=command("webhooks"),
+        env=dict(env),
         ready=LogLine('"event": "assigned"'),
         after=("topics", "schemas"),
         ready_timeout_s=_START_LIMIT_S,
@@ -115,13 +146,17 @@ def pipeline(
     gateway_options: Sequence[str] = (),
     *,
     api_port: int,
+    front_env: Mapping[str, str],
 ) -> tuple[Service, ...]:
-    """Return all that runs beside the servers: jobs, workers, gateway, front door and flows."""
+    """Return all that needs Kafka only: jobs, workers, gateway, front door and flows.
+
+    ``env`` is for the workers, ``front_env`` (with ``keys``) for the gateway and the front door.
+    """
     numbers = range(1, workers + 1)
     return (
         *setup(),
         *(worker(n, env) for n in numbers),
-        gateway(*gateway_options),
-        api(api_port),
+        gateway(api_port, front_env, *gateway_options),
+        api(api_port, front_env),
         *flows(),
     )

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-from litestar import WebSocket, post, websocket
+from litestar import Response, WebSocket, post, websocket
 from litestar.datastructures import State
 
+from api.asking import limited
 from api.auth import Principal, Scope, guard
+from api.openapi import Traced, errors
+from api.problems import Code
 from api.push.tickets import LIFE_S
-
-
-class Ticket(msgspec.Struct, frozen=True):
-    """A way into ``/ws/state`` for half a minute, once."""
-
-    ticket: Annotated[str, msgspec.Meta(examples=["3v2T0cE9JfX0Qm1p6l8aQyKkqkqgS2bN"])]
-    expires_in_s: Annotated[int, msgspec.Meta(examples=[LIFE_S])]
-    path: Annotated[str, msgspec.Meta(examples=["/ws/state?ticket=3v2T0cE9JfX0Qm1p6l8aQyKkqkqg"])]
+from api.responses import Ticket
+from api.services import Services
 
 
 @post(
     "/ws/tickets",
     guards=[guard(Scope.CUSTOMER, Scope.SHOP, Scope.OPERATOR)],
+    operation_class=Traced,
+    operation_id="give_ticket",
     tags=["push"],
     summary="Get a ticket for the WebSocket",
+    responses=errors(Code.UNAVAILABLE, has_body=False),
 )
-async def give_ticket(state: State, principal: Principal) -> Ticket:
+async def give_ticket(state: State, principal: Principal) -> Response[Ticket]:
     """Give the asker a one-use ticket: a WebSocket is opened with it, not with the token."""
-    ticket = await state.services.sockets.tickets.issue(principal)
-    return Ticket(ticket, LIFE_S, f"/ws/state?ticket={ticket}")
+    services: Services = state.services
+    headers = await limited(services, principal, "POST /ws/tickets", writes=True)
+    ticket = await services.sockets.tickets.issue(principal)
+    return Response(Ticket(ticket, LIFE_S, f"/ws/state?ticket={ticket}"), headers=headers)
 
 
 @websocket("/ws/state")

@@ -219,6 +219,10 @@ class DeliveryQueue:
             await self._redis.unlink(*(f"{owed}{order.decode()}" for order, _score in orders))
         await self._redis.unlink(at, tries, log)
 
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
 
 def _keys(endpoint_id: str, *names: str) -> list[str]:
     return [f"wh:{{{endpoint_id}}}:{name}" for name in names]

@@ -2,269 +2,46 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import structlog
-from litestar import Controller, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.datastructures import State
-from litestar.types import ControllerRouterHandler
-from msgspec import Meta
-from msgspec.structs import replace
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
 from redis import RedisError
 
+from api.asking import limited
 from api.auth import Principal, Scope, guard
-from api.problems import Code, FieldError, Refused
-from api.sender import Outcome
-from api.spool import Outgoing
-from api.webhooks.endpoints import MAX_PER_SHOP, Endpoints
-from api.webhooks.events import EVENT_TYPES, message_id
-from api.webhooks.guard import MAX_URL_CHARS, url_problem
-from api.webhooks.queue import Delivery, DeliveryQueue, Owed
-from api.webhooks.routing import event_of, wants
-from api.webhooks.signing import OVERLAP_MS, secret_of
-from schemas.codec import Codec
-from schemas.read_model import CHANGES, rfc3339
-from schemas.record import Record
-from schemas.topics import WEBHOOK_ENDPOINTS
-from schemas.webhook import WebhookState, WebhookSubscribed, WebhookUnsubscribed
+from api.openapi import Traced, errors
+from api.problems import Code, Refused
+from api.requests import ResendBody
+from api.services import Services
+from api.webhooks.bodies import DeliveryList, EndpointList, EndpointView, NewEndpoint, Resent
+from api.webhooks.desk import Webhooks
 
-_ID_BYTES = 12  # 96 bits: nobody guesses one
-_TYPES = frozenset(EVENT_TYPES.values())
-_SCOPES = (Scope.SHOP, Scope.OPERATOR)
-_PAGE = 50
+_MAX_NUMBER = 2**53  # Redis counts a stream's entries in doubles' whole numbers here
 
 log = structlog.get_logger()
 
-Facts = Callable[[str], Awaitable[Sequence[tuple[Record, int]]]]
-"""All facts of an order in their order, each with the broker's time (epoch ms)."""
-
-
-class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a shop asks for. Without ``event_types`` the endpoint is told everything."""
-
-    url: Annotated[str, Meta(max_length=MAX_URL_CHARS)]
-    event_types: Annotated[tuple[str, ...], Meta(max_length=50)] = ()
-
-
-class ResendOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which order's events are told again, to all of its shop's endpoints that want them."""
-
-    order_no: Annotated[str, Meta(min_length=1, max_length=64)]
-
-
-class EndpointView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An endpoint as its shop sees it. ``secret`` is shown when it is made, and never again."""
-
-    id: str
-    url: str
-    event_types: tuple[str, ...]
-    state: WebhookState
-    created_at: str
-    secret: str = ""
-
-
-class EndpointList(msgspec.Struct, frozen=True):
-    """A shop's endpoints, the oldest first."""
-
-    endpoints: tuple[EndpointView, ...]
-
-
-class DeliveryView(msgspec.Struct, frozen=True):
-    """A try to deliver an event. ``n`` counts the endpoint's tries."""
-
-    n: int
-    event: str
-    order_no: str
-    version: int
-    attempt: int
-    outcome: str
-    status: int | None
-    duration_ms: int
-    at: str
-    error: str
-
-
-class DeliveryList(msgspec.Struct, frozen=True):
-    """Tries to deliver, the newest first; ``before`` of the next page, None after the last."""
-
-    deliveries: tuple[DeliveryView, ...]
-    before: int | None
-    orders_owed: int
-    """Orders of which something is still to be delivered."""
-
-
-class Resent(msgspec.Struct, frozen=True):
-    """How many events are due again."""
-
-    events: int
-
-
-class Webhooks:
-    """What the routes do, for one shop at a time. ``now_ms`` is the clock (epoch ms)."""
-
-    def __init__(
-        self,
-        endpoints: Endpoints,
-        queue: DeliveryQueue,
-        codec: Codec,
-        send: Callable[[Sequence[Outgoing]], Awaitable[Outcome]],
-        facts: Facts,
-        master_key: bytes,
-        now_ms: Callable[[], int],
-        *,
-        allows_local: bool = False,
-    ) -> None:
-        self._endpoints = endpoints
-        self._queue = queue
-        self._codec = codec
-        self._send = send
-        self._facts = facts
-        self._master_key = master_key
-        self._now_ms = now_ms
-        self._allows_local = allows_local
-
-    async def subscribe(self, shop_id: int, wanted: NewEndpoint) -> EndpointView:
-        """Make an endpoint; it is told what happens from now on."""
-        self._check(wanted)
-        if len(self._endpoints.of_shop(shop_id)) >= MAX_PER_SHOP:
-            raise Refused("TOO_MANY_WEBHOOKS", f"a shop has at most {MAX_PER_SHOP}; remove one")
-        endpoint = WebhookSubscribed(
-            endpoint_id=f"ep_{secrets.token_urlsafe(_ID_BYTES)}",
-            shop_id=shop_id,
-            url=wanted.url,
-            event_types=wanted.event_types,
-            secret_no=1,
-            previous_until_ms=0,
-            state=WebhookState.ENABLED,
-            created_at_ms=self._now_ms(),
-        )
-        return await self._saved(endpoint)
-
-    async def change_secret(self, shop_id: int, endpoint_id: str) -> EndpointView:
-        """Give an endpoint a new secret; for a day both sign."""
-        known = self._known(shop_id, endpoint_id)
-        until_ms = self._now_ms() + OVERLAP_MS
-        changed = replace(known, secret_no=known.secret_no + 1, previous_until_ms=until_ms)
-        return await self._saved(changed)
-
-    async def unsubscribe(self, shop_id: int, endpoint_id: str) -> None:
-        """Remove an endpoint and what it is owed."""
-        known = self._known(shop_id, endpoint_id)
-        await self._save(WebhookUnsubscribed(known.endpoint_id, shop_id))
-        await self._queue.forget(endpoint_id)
-
-    def of_shop(self, shop_id: int) -> EndpointList:
-        """Return a shop's endpoints."""
-        return EndpointList(tuple(_view(e) for e in self._endpoints.of_shop(shop_id)))
-
-    async def deliveries(self, shop_id: int, endpoint_id: str, before: int | None) -> DeliveryList:
-        """Return a page of an endpoint's deliveries."""
-        self._known(shop_id, endpoint_id)
-        found = await self._queue.log(endpoint_id, before, _PAGE)
-        return DeliveryList(
-            tuple(_delivery_view(n, entry) for n, entry in found),
-            found[-1][0] if len(found) == _PAGE else None,
-            await self._queue.owed_orders(endpoint_id),
-        )
-
-    async def resend(self, shop_id: int, endpoint_id: str, number: int) -> Resent:
-        """Owe the event of a delivery again."""
-        self._known(shop_id, endpoint_id)
-        entry = await self._queue.delivery(endpoint_id, number)
-        if entry is None:
-            raise Refused(Code.NOT_FOUND, "the log has no such delivery (any more)")
-        body = entry.body.encode()
-        event = Owed(0, entry.order_no, entry.version, entry.occurred_at_ms, body)
-        await self._queue.owe_again(endpoint_id, (event,), self._now_ms())
-        return Resent(1)
-
-    async def resend_order(self, shop_id: int, order_no: str) -> Resent:
-        """Owe every event of an order again; ``shop_id`` 0 is the operator of all shops."""
-        facts = [
-            (fact, at_ms) for fact, at_ms in await self._facts(order_no) if type(fact) in CHANGES
-        ]
-        owner = _shop_of(facts)
-        if owner is None or shop_id not in (0, owner):
-            raise Refused("UNKNOWN_ORDER", "there is no such order")
-        count = 0
-        for endpoint in self._endpoints.of_shop(owner):
-            events = [event_of(f, at_ms) for f, at_ms in facts if wants(endpoint, type(f))]
-            if events:
-                await self._queue.owe_again(endpoint.endpoint_id, events, self._now_ms())
-            count += len(events)
-        return Resent(count)
-
-    def _check(self, wanted: NewEndpoint) -> None:
-        errors = []
-        if problem := url_problem(wanted.url, self._allows_local):
-            errors.append(FieldError("url", "BAD_URL", problem))
-        for index, name in enumerate(wanted.event_types):
-            if name not in _TYPES:
-                known = ", ".join(sorted(_TYPES))
-                field = f"event_types[{index}]"
-                errors.append(FieldError(field, "UNKNOWN_EVENT_TYPE", f"send one of {known}"))
-        if errors:
-            raise Refused(Code.INVALID_REQUEST, "the endpoint cannot be made so", errors=errors)
-
-    def _known(self, shop_id: int, endpoint_id: str) -> WebhookSubscribed:
-        endpoint = self._endpoints.get(endpoint_id)
-        if endpoint is None or endpoint.shop_id != shop_id:
-            raise Refused(Code.NOT_FOUND, "there is no such webhook")
-        return endpoint
-
-    async def _saved(self, endpoint: WebhookSubscribed) -> EndpointView:
-        await self._save(endpoint)
-        secret = secret_of(self._master_key, endpoint.endpoint_id, endpoint.secret_no)
-        return _view(endpoint, secret)
-
-    async def _save(self, record: WebhookSubscribed | WebhookUnsubscribed) -> None:
-        key, value = record.endpoint_id.encode(), self._codec.encode(record)
-        await self._send((Outgoing(WEBHOOK_ENDPOINTS.name, key, value),))
-        self._endpoints.take(record)
-
-
-def _view(endpoint: WebhookSubscribed, secret: str = "") -> EndpointView:
-    return EndpointView(
-        id=endpoint.endpoint_id,
-        url=endpoint.url,
-        event_types=endpoint.event_types,
-        state=endpoint.state,
-        created_at=rfc3339(endpoint.created_at_ms),
-        secret=secret,
-    )
-
-
-def _delivery_view(n: int, entry: Delivery) -> DeliveryView:
-    return DeliveryView(
-        n=n,
-        event=message_id(entry.order_no, entry.version),
-        order_no=entry.order_no,
-        version=entry.version,
-        attempt=entry.attempt,
-        outcome=entry.outcome,
-        status=entry.status,
-        duration_ms=entry.duration_ms,
-        at=rfc3339(entry.at_ms),
-        error=entry.error,
-    )
-
-
-def _shop_of(facts: Sequence[tuple[Record, int]]) -> int | None:
-    """Return whose order it is; None when nothing is known of it."""
-    if not facts:
-        return None
-    first: Any = facts[0][0]
-    shop_id: int = first.shop_id
-    return shop_id
-
 
 def _webhooks(state: State) -> Webhooks:
-    found: Webhooks = state.services.webhooks
+    found: Webhooks | None = state.services.webhooks
+    if found is None:
+        raise Refused(
+            Code.UNAVAILABLE, "webhooks are not set up here", headers={"Retry-After": "60"}
+        )
     return found
+
+
+async def _charged(
+    state: State, principal: Principal, route: str, *, writes: bool
+) -> dict[str, str]:
+    """Charge a request; return the headers of its response."""
+    services: Services = state.services
+    return await limited(services, principal, route, writes=writes)
 
 
 def _shop(principal: Principal) -> int:
@@ -283,78 +60,156 @@ def _redis_needed() -> Iterator[None]:
         raise Refused(
             Code.UNAVAILABLE,
             "the log of deliveries is away; try again soon",
-            headers={"retry-after": "5"},
+            headers={"Retry-After": "5"},
         ) from error
 
 
-class WebhookController(Controller):
-    """A shop's webhooks; its token needs the scope ``shop``."""
+# --- routes; a token needs the scope ``shop`` ----------------------------------------------------
 
-    path = "/webhooks"
-    tags = ("webhooks",)
-    guards = (guard(*_SCOPES),)
+EndpointId = Annotated[str, Parameter(description="The webhook's id, as its subscription gave it.")]
+Number = Annotated[int, Parameter(ge=1, le=_MAX_NUMBER, description="The delivery's ``n``.")]
+Before = Annotated[
+    int | None,
+    Parameter(ge=1, le=_MAX_NUMBER, description="``before`` of the page before."),
+]
+_GUARDS = [guard(Scope.SHOP, Scope.OPERATOR)]
+_TAGS = ["webhooks"]
 
-    @post("/", status_code=201, summary="Subscribe an endpoint")
-    async def subscribe(
-        self, state: State, principal: Principal, data: NewEndpoint
-    ) -> EndpointView:
-        """Tell an endpoint what happens to the shop's orders from now on.
 
-        The answer holds the secret that signs its messages; it is not shown again.
-        """
-        return await _webhooks(state).subscribe(_shop(principal), data)
+@post(
+    "/webhooks",
+    guards=_GUARDS,
+    operation_class=Traced,
+    operation_id="subscribe_webhook",
+    summary="Subscribe an endpoint",
+    tags=_TAGS,
+    responses=errors("TOO_MANY_WEBHOOKS"),
+)
+async def subscribe(
+    state: State, principal: Principal, data: NewEndpoint
+) -> Response[EndpointView]:
+    """Tell an endpoint what happens to the shop's orders from now on.
 
-    @get("/", summary="List the endpoints")
-    async def list(self, state: State, principal: Principal) -> EndpointList:
-        """List the shop's endpoints."""
-        return _webhooks(state).of_shop(_shop(principal))
+    The answer holds the secret that signs its messages; it is not shown again.
+    """
+    headers = await _charged(state, principal, "POST /webhooks", writes=True)
+    made = await _webhooks(state).subscribe(_shop(principal), data)
+    return Response(made, headers=headers)
 
-    @delete("/{endpoint_id:str}", summary="Remove an endpoint")
-    async def unsubscribe(self, state: State, principal: Principal, endpoint_id: str) -> None:
-        """Remove an endpoint; what it has not been told yet it is not told."""
-        shop_id = _shop(principal)
-        with _redis_needed():
-            await _webhooks(state).unsubscribe(shop_id, endpoint_id)
 
-    @post("/{endpoint_id:str}/secret", status_code=200, summary="Change the secret")
-    async def change_secret(
-        self, state: State, principal: Principal, endpoint_id: str
-    ) -> EndpointView:
-        """Give the endpoint a new secret; for a day messages are signed with both."""
-        return await _webhooks(state).change_secret(_shop(principal), endpoint_id)
+@get(
+    "/webhooks",
+    guards=_GUARDS,
+    operation_class=Traced,
+    operation_id="list_webhooks",
+    summary="List the endpoints",
+    tags=_TAGS,
+    responses=errors(Code.UNAVAILABLE, has_body=False),
+)
+async def list_endpoints(state: State, principal: Principal) -> Response[EndpointList]:
+    """List the shop's endpoints."""
+    headers = await _charged(state, principal, "GET /webhooks", writes=False)
+    return Response(_webhooks(state).of_shop(_shop(principal)), headers=headers)
 
-    @get("/{endpoint_id:str}/deliveries", summary="List deliveries")
-    async def deliveries(
-        self,
-        state: State,
-        principal: Principal,
-        endpoint_id: str,
-        before: Annotated[int, Meta(ge=1)] | None = None,
-    ) -> DeliveryList:
-        """List what the endpoint was told, the newest first."""
-        shop_id = _shop(principal)
-        with _redis_needed():
-            return await _webhooks(state).deliveries(shop_id, endpoint_id, before)
 
-    @post("/{endpoint_id:str}/deliveries/{n:int}/resend", status_code=202, summary="Tell again")
-    async def resend(self, state: State, principal: Principal, endpoint_id: str, n: int) -> Resent:
-        """Tell the event of a delivery again, under the same ``webhook-id``."""
-        shop_id = _shop(principal)
-        with _redis_needed():
-            return await _webhooks(state).resend(shop_id, endpoint_id, n)
+@delete(
+    "/webhooks/{endpoint_id:str}",
+    guards=_GUARDS,
+    operation_class=Traced,
+    operation_id="unsubscribe_webhook",
+    summary="Remove an endpoint",
+    tags=_TAGS,
+    responses=errors(Code.NOT_FOUND, Code.UNAVAILABLE, has_body=False),
+)
+async def unsubscribe(state: State, principal: Principal, endpoint_id: EndpointId) -> None:
+    """Remove an endpoint; what it has not been told yet it is not told."""
+    await _charged(state, principal, "DELETE /webhooks", writes=True)
+    with _redis_needed():
+        await _webhooks(state).unsubscribe(_shop(principal), endpoint_id)
+
+
+@post(
+    "/webhooks/{endpoint_id:str}/secret",
+    guards=_GUARDS,
+    operation_class=Traced,
+    operation_id="change_webhook_secret",
+    summary="Change the secret",
+    tags=_TAGS,
+    status_code=200,
+    responses=errors(Code.NOT_FOUND, Code.UNAVAILABLE, has_body=False),
+)
+async def change_secret(
+    state: State, principal: Principal, endpoint_id: EndpointId
+) -> Response[EndpointView]:
+    """Give the endpoint a new secret; for a day messages are signed with both."""
+    headers = await _charged(state, principal, "POST /webhooks/secret", writes=True)
+    changed = await _webhooks(state).change_secret(_shop(principal), endpoint_id)
+    return Response(changed, headers=headers)
+
+
+@get(
+    "/webhooks/{endpoint_id:str}/deliveries",
+    guards=_GUARDS,
+    operation_class=Traced,
+    operation_id="list_deliveries",
+    summary="List deliveries",
+    tags=_TAGS,
+    responses=errors(Code.NOT_FOUND, Code.UNAVAILABLE, has_body=False),
+)
+async def deliveries(
+    state: State, principal: Principal, endpoint_id: EndpointId, before: Before = None
+) -> Response[DeliveryList]:
+    """List what the endpoint was told, the newest first."""
+    headers = await _charged(state, principal, "GET /webhooks/deliveries", writes=False)
+    with _redis_needed():
+        found = await _webhooks(state).deliveries(_shop(principal), endpoint_id, before)
+    return Response(found, headers=headers)
+
+
+@post(
+    "/webhooks/{endpoint_id:str}/deliveries/{n:int}/resend",
+    guards=_GUARDS,
+    operation_class=Traced,
+    operation_id="resend_delivery",
+    summary="Tell an event again",
+    tags=_TAGS,
+    status_code=202,
+    responses=errors(Code.NOT_FOUND, Code.UNAVAILABLE, has_body=False),
+)
+async def resend(
+    state: State, principal: Principal, endpoint_id: EndpointId, n: Number
+) -> Response[Resent]:
+    """Tell the event of a delivery again, under the same ``webhook-id``."""
+    headers = await _charged(state, principal, "POST /webhooks/resend", writes=True)
+    with _redis_needed():
+        resent = await _webhooks(state).resend(_shop(principal), endpoint_id, n)
+    return Response(resent, headers=headers)
 
 
 @post(
     "/admin/events/resend",
-    guards=[guard(*_SCOPES)],
-    status_code=202,
+    guards=_GUARDS,
+    operation_class=Traced,
+    operation_id="resend_events",
     summary="Tell an order's events again",
-    tags=["webhooks"],
+    tags=_TAGS,
+    status_code=202,
+    responses=errors("UNKNOWN_ORDER"),
 )
-async def resend_order(state: State, principal: Principal, data: ResendOrder) -> Resent:
+async def resend_order(state: State, principal: Principal, data: ResendBody) -> Response[Resent]:
     """Tell all events of an order again, to every endpoint of its shop that wants them."""
+    headers = await _charged(state, principal, "POST /admin/events/resend", writes=True)
     with _redis_needed():
-        return await _webhooks(state).resend_order(principal.shop_id, data.order_no)
+        resent = await _webhooks(state).resend_order(principal.shop_id, data.order_no)
+    return Response(resent, headers=headers)
 
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (WebhookController, resend_order)
+ROUTES: tuple[HTTPRouteHandler, ...] = (
+    subscribe,
+    list_endpoints,
+    unsubscribe,
+    change_secret,
+    deliveries,
+    resend,
+    resend_order,
+)

@@ -6,6 +6,7 @@ same user id in another shop, another shop's system and operator, and a token wi
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -16,21 +17,25 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Producer
+from redis.asyncio import Redis
 
 from api.auth import Scope
 from api.issuer import DevelopmentIssuer
+from api.webhooks.queue import Delivery, DeliveryQueue
+from api.webhooks.schedule import Outcome
 from deploy.stack import Endpoints
 from schemas.catalog import SkuListed
 from schemas.registry import connected_codec
 from schemas.topics import CATALOG_EVENTS
 from tests.access import CASES, Case, Route, Whose, routes
 from tests.pipeline import Process, Worker, set_up
+from topologies.services import keys
 
 SHOP, OTHER_SHOP = 8_101, 8_102
 USER, OTHER_USER = 7, 8
 LIMIT_S = 60.0
 A_S_OWN: Mapping[str, Any] = {}
-NOBODYS = {"order_no": "0" * 16, "sku_id": 10**15 + 7}
+NOBODYS = {"order_no": "0" * 16, "sku_id": 10**15 + 7, "endpoint_id": "ep_nobodys", "n": 1}
 
 STRANGERS: dict[str, tuple[int, int, tuple[Scope, ...]]] = {
     "another customer": (SHOP, OTHER_USER, (Scope.CUSTOMER,)),
@@ -55,6 +60,7 @@ class World:
     issuer: DevelopmentIssuer
     order_no: str
     sku_id: int
+    endpoint_id: str = ""
 
     def token(self, shop_id: int, user_id: int, *scopes: Scope) -> dict[str, str]:
         return {"authorization": f"Bearer {self.issuer.token(shop_id, user_id, scopes, 1)}"}
@@ -77,6 +83,8 @@ class World:
             "shop_id": SHOP,
             "user_id": USER,
             "ref": uuid.uuid4().hex[:12],
+            "endpoint_id": self.endpoint_id,
+            "n": 1,
         }
         return self.http.request(
             route.method,
@@ -115,7 +123,7 @@ def world(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     issuer = DevelopmentIssuer(home)
     with Worker(stack) as worker:
         worker.wait_until("assigned")
-        with Process(stack, "api", "--port", "0", ORDERSTREAM_HOME=str(home)) as api:
+        with Process(stack, "api", "--port", "0", ORDERSTREAM_HOME=str(home), **keys(home)) as api:
             url = until(lambda: next((one["url"] for one in api.events("serving")), None))
             with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
                 world = World(http, issuer, "", sku_id)
@@ -127,6 +135,8 @@ def world(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 placed = world.ask(placing, CASES[placing], mine)
                 assert placed.status_code == 201, placed.text
                 world.order_no = placed.json()["order_no"]
+                world.endpoint_id = subscribed(world, SHOP)
+                told(stack, world)
                 yield world
 
 
@@ -167,12 +177,47 @@ def test_nobody_is_let_in_without_a_token(world: World, route: Route) -> None:
 def test_the_owner_is_let_in_everywhere(world: World) -> None:
     """Or else the matrix would hold for an API that refuses everybody."""
     refused = {}
-    for route in sorted({route for route, _ in routes()} & CASES.keys()):
+    asked = {route for route, _ in routes()} & CASES.keys()
+    for route in sorted(asked, key=lambda one: (one.method == "DELETE", one)):
         answer = world.ask(route, CASES[route], world.token(SHOP, USER, CASES[route].by))
         has_no_ticket = answer.status_code == 404 and answer.json()["code"] == "TICKET_NOT_OPEN"
         if answer.status_code in (400, 401, 403, 404, 422, 500) and not has_no_ticket:
             refused[route] = answer.text
     assert not refused
+
+
+def test_a_shop_is_shown_its_own_webhooks_only(world: World) -> None:
+    mine, others = subscribed(world, SHOP), subscribed(world, OTHER_SHOP)
+    for shop_id, shown, hidden in ((SHOP, mine, others), (OTHER_SHOP, others, mine)):
+        answer = world.http.get("/api/v2/webhooks", headers=world.token(shop_id, 0, Scope.SHOP))
+        ids = {one["id"] for one in answer.json()["endpoints"]}
+        assert shown in ids
+        assert hidden not in ids
+    customer = world.http.get("/api/v2/webhooks", headers=world.token(SHOP, USER, Scope.CUSTOMER))
+    assert customer.status_code == 403
+
+
+def subscribed(world: World, shop_id: int) -> str:
+    """Subscribe an endpoint of a shop; return its id."""
+    made = world.http.post(
+        "/api/v2/webhooks",
+        json={"url": "http://127.0.0.1:9/hook", "event_types": ["order.shipped"]},
+        headers=world.token(shop_id, 0, Scope.SHOP),
+    )
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+def told(stack: Endpoints, world: World) -> None:
+    """Write the endpoint's first delivery into its log, as the worker does."""
+
+    async def settle() -> None:
+        queue = DeliveryQueue(Redis.from_url(stack.redis))
+        entry = Delivery(world.order_no, 1, 1, 0, 1, Outcome.DELIVERED, 204, 1, "", "{}")
+        await queue.settle(world.endpoint_id, entry, None, 1)
+        await queue.close()
+
+    asyncio.run(settle())
 
 
 def until(find: Any) -> Any:

@@ -36,7 +36,8 @@ def api(
     """Serve HTTP until SIGTERM: orders, payments, queries, their OpenAPI page at /docs.
 
     It logs JSON lines, of which `serving` has the URL. Without Redis each process keeps limits and
-    answers by itself. Settings: ORDERSTREAM_API_* (see api/settings.py).
+    answers by itself, and there are no webhooks. Settings: ORDERSTREAM_API_*, and the files of
+    keys in ORDERSTREAM_GATEWAY_* (payment callbacks) and ORDERSTREAM_WEBHOOKS_KEY.
 
     Example: orderstream api --port 8080 --processes 2
 
@@ -44,6 +45,7 @@ def api(
     3 topics or schemas are missing.
     """
     from api.settings import ApiSettings
+    from api.webhooks.endpoints import EndpointsAway
     from deploy.errors import MissingError
     from deploy.settings import DeploySettings
     from schemas.registry import SchemasMissing
@@ -67,6 +69,6 @@ def api(
         raise typer.Exit(run_siblings(processes, host, port, env))
     except (SchemasMissing, TopicsMissing) as error:
         raise MissingError(str(error)) from error
-    except (OSError, CatalogueAway) as error:
+    except (OSError, ValueError, CatalogueAway, EndpointsAway) as error:
         typer.echo(f"orderstream: {error}", err=True)
         raise typer.Exit(1) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from deploy.stack import Endpoints
     from topologies.audit.auditor import Verdict
 
+_SERVERS = ("kafka", "registry", "redis")
 _PAYMENT_WINDOW_MS = 10_000  # short, so that the unpaid orders are seen to expire
 _PAYERS = "pay=90,late=3,never=2,twice=2,cancel=2,decline=1"
 _GATEWAY_FAULTS = ("--duplicate", "0.03", "--reordered", "0.03", "--lost", "0.01")
@@ -48,18 +50,28 @@ def demo(
     from deploy import stack
     from deploy.process import free_ports
     from deploy.progress import shown_on
-    from topologies.services import api_url, pipeline
+    from deploy.settings import DeploySettings
+    from topologies.services import api_url, keys, pipeline, sinks
 
     console = Console(stderr=True)
     started_s = time.monotonic()
     env = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(_PAYMENT_WINDOW_MS)}
-    console.print("demo: starting Kafka, the schema registry, a worker and a payment gateway")
+    console.print("demo: starting Kafka, the schema registry, Redis, a worker, the API, a gateway")
     (port,) = free_ports(1)
     with ExitStack() as ending:
+        # What waits for this Kafka is nothing for that of `up`.
+        spool = ending.enter_context(tempfile.TemporaryDirectory(prefix="orderstream-spool-"))
+        front_env = {
+            **keys(DeploySettings().home),
+            "ORDERSTREAM_API_SPOOL_FOLDER": spool,
+        }
         with shown_on(console) as progress:
             options = stack.Options(
-                servers=("kafka", "registry"),
-                services=pipeline(workers, env, _GATEWAY_FAULTS, api_port=port),
+                servers=_SERVERS,
+                services=(
+                    *pipeline(workers, env, _GATEWAY_FAULTS, api_port=port, front_env=front_env),
+                    *sinks(_SERVERS),
+                ),
                 progress=progress,
             )
             endpoints = ending.enter_context(stack.running(options))

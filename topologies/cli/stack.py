@@ -48,7 +48,8 @@ def up(
     from deploy import stack
     from deploy.process import free_ports
     from deploy.progress import shown_on
-    from topologies.services import pipeline, sinks
+    from deploy.settings import DeploySettings
+    from topologies.services import keys, pipeline, sinks, webhooks
 
     servers = tuple(only.split(",")) if only else stack.ALL_SERVERS
     if unknown := set(servers) - set(stack.ALL_SERVERS):
@@ -56,7 +57,10 @@ def up(
     console = Console(stderr=True)
     with shown_on(console) as progress:
         port = port or free_ports(1)[0]
-        parts = (*pipeline(workers, api_port=port), *sinks(servers))
+        env = keys(DeploySettings().home)
+        parts = (*pipeline(workers, api_port=port, front_env=env), *sinks(servers))
+        if "redis" in servers:
+            parts = (*parts, webhooks(env))
         services = parts if workers else ()
         endpoints = stack.up(
             stack.Options(servers=servers, services=services, fresh=fresh, progress=progress)

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from api.auth import Principal, Scope
+from api.callbacks import Callbacks
 from api.decisions import INBOXES, Decisions
 from api.follower import Follower
 from api.limits import Limits, policies
 from api.metrics import ApiMetrics
+from api.push.building import build_sockets
 from api.sender import Sender
 from api.services import Services
 from api.settings import ApiSettings
@@ -28,6 +30,9 @@ class Everybody:
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         return Principal(SHOP, BUYER, frozenset({Scope.CUSTOMER}), str(BUYER), 1e12)
 
+    async def verify(self, token: str) -> Principal:
+        return await self.authenticate({"authorization": token})
+
 
 def services() -> Services:
     settings = ApiSettings(kafka_limit_s=0.1, decision_limit_s=0.1)
@@ -35,6 +40,7 @@ def services() -> Services:
     spool = Spool(Path(tempfile.mkdtemp(prefix="orderstream-test-")))
     sender = Sender(_NOWHERE, spool, print, patience_s=settings.kafka_limit_s)
     identities = {topic.name: INCARNATION for topic in INBOXES}
+    reads, metrics, everybody = WindowReads(follower), ApiMetrics(), Everybody()
     return Services(
         settings=settings,
         codec=CODEC,
@@ -42,8 +48,13 @@ def services() -> Services:
         follower=follower,
         sender=sender,
         decisions=Decisions(CODEC, sender, follower, {}, identities, settings.decision_limit_s),
-        reads=WindowReads(follower),
-        authenticator=Everybody(),
+        reads=reads,
+        authenticator=everybody,
         limits=Limits(None, policies(settings)),
-        metrics=ApiMetrics(),
+        metrics=metrics,
+        sockets=build_sockets(
+            settings, _NOWHERE, follower, reads, None, everybody.verify, metrics.registry
+        ),
+        callbacks=Callbacks({}, CODEC, sender.send, lambda: 0),
+        webhooks=None,
     )

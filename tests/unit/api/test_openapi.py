@@ -14,6 +14,9 @@ from api.examples import EXAMPLES
 from api.openapi import document
 from tests.unit.api.parts import services
 
+_CALLBACKS = "/payments/callbacks/"
+"""Answers gateways in the words of their own protocols."""
+
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
@@ -41,10 +44,10 @@ def test_every_body_has_an_example_of_its_very_type(described: dict[str, Any]) -
     bodies = {
         content["schema"]["$ref"].rpartition("/")[2]
         for name, operation in operations(described)
-        if PREFIX in name
+        if PREFIX in name and _CALLBACKS not in name
         for holder in (operation.get("requestBody"), *operation["responses"].values())
         if holder
-        for content in holder["content"].values()
+        for content in holder.get("content", {}).values()
     }
     assert bodies <= {kind.__name__ for kind in EXAMPLES}
     for name in bodies:
@@ -54,7 +57,7 @@ def test_every_body_has_an_example_of_its_very_type(described: dict[str, Any]) -
 def test_every_error_is_a_problem(described: dict[str, Any]) -> None:
     for name, operation in operations(described):
         for status, response in operation["responses"].items():
-            if PREFIX in name and int(status) >= 400:
+            if PREFIX in name and _CALLBACKS not in name and int(status) >= 400:
                 assert set(response["content"]) == {"application/problem+json"}, (name, status)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.testing import TestClient
 
@@ -15,7 +15,9 @@ from api import callbacks
 from api.auth import guard
 from api.callbacks import BODY_LIMIT_BYTES, Callbacks
 from api.gateways.sim import SimGateway
-from api.problems import Refused, status_of
+from api.limits import Limits, policies
+from api.problems import HANDLERS
+from api.settings import ApiSettings
 from api.spool import Outgoing, SpoolFull
 from schemas.codec import local_codec
 from schemas.payment import GatewayReport
@@ -27,18 +29,15 @@ async def full(_: Sequence[Outgoing]) -> NoReturn:
 
 def posted(gateway: str, body: bytes) -> int:
     taken = Callbacks({"sim": SimGateway(b"s" * 32)}, local_codec((GatewayReport,)), full, int)
+    services = SimpleNamespace(callbacks=taken, limits=Limits(None, policies(ApiSettings())))
     app = Litestar(
         [Router("/api/v2", route_handlers=list(callbacks.ROUTES), guards=[guard()])],
-        state=State({"services": SimpleNamespace(callbacks=taken)}, deep_copy=False),
-        exception_handlers={Refused: lambda _, error: _status(error)},
+        state=State({"services": services}, deep_copy=False),
+        exception_handlers=dict(HANDLERS),
         openapi_config=None,
     )
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app) as client:
         return client.post(f"/api/v2/payments/callbacks/{gateway}", content=body).status_code
-
-
-def _status(error: Refused) -> Response[None]:
-    return Response(None, status_code=status_of(error.code))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def _status(error: Refused) -> Response[None]:
     [
         ("wechat", b"{}", 404),
         ("sim", b"x" * (BODY_LIMIT_BYTES + 1), 413),
-        ("sim", b"{}", 500),  # it could not be stored: nothing is verified, and sim calls again
+        ("sim", b"{}", 503),  # it could not be stored: nothing is verified, and sim calls again
     ],
 )
 def test_no_token_is_asked_for_and_what_is_not_stored_is_not_taken(
