@@ -213,7 +213,7 @@ def told(stack: Endpoints, world: World) -> None:
 
     async def settle() -> None:
         queue = DeliveryQueue(Redis.from_url(stack.redis))
-        entry = Delivery(world.order_no, 1, 1, 0, 1, Outcome.DELIVERED, 204, 1, "", "{}")
+        entry = Delivery(world.order_no, 1, 1, Outcome.DELIVERED, 204, 1, 0, "", 0, "{}")
         await queue.settle(world.endpoint_id, entry, None, 1)
         await queue.close()
 

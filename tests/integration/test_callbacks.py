@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import httpx2
@@ -26,6 +25,7 @@ from tests.pipeline import Process, Worker, set_up
 from topologies.load.catalogue import Catalogue, Sku
 from topologies.load.clients import Where, run_name
 from topologies.load.stocking import bring_stock, list_skus
+from topologies.services import keys
 
 SKU, PRICE_FEN, SHOP = 870_001, 2_500, 1
 
@@ -38,6 +38,7 @@ class Door:
 
     stack: Endpoints
     url: str
+    keys: Mapping[str, str]
 
     def post(self, body: bytes, headers: dict[str, str], gateway: str = "sim") -> int:
         url = f"{self.url}/payments/callbacks/{gateway}"
@@ -67,8 +68,9 @@ def _records(stack: Endpoints, topic: str, key: str, kind: type[Record]) -> list
 @pytest.fixture(scope="module")
 def door(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     set_up(stack)
-    with served(stack, tmp_path_factory.mktemp("api")) as url:
-        yield Door(stack, url)
+    home = tmp_path_factory.mktemp("home")
+    with served(stack, home) as api:
+        yield Door(stack, f"{api.url}/api/v2", keys(home))
 
 
 def eventually(check: Callable[[], bool], what: str) -> None:
@@ -121,14 +123,13 @@ def test_a_gateway_that_is_not_set_up_and_a_body_without_end_are_refused(door: D
 
 
 def test_a_payment_that_the_simulator_reports_by_http_pays_the_order(
-    door: Door, tmp_path: Path
+    door: Door,
 ) -> None:
-    stack, secret = door.stack, tmp_path / "sim"
-    secret.write_bytes(SECRET)
+    stack = door.stack
     options = ("--callback", f"{door.url}/payments/callbacks/sim", "--duplicate", "1")
     with (
         Worker(stack) as worker,
-        Process(stack, "gateway", *options, ORDERSTREAM_GATEWAY_SIM_SECRET=str(secret)),
+        Process(stack, "gateway", *options, **door.keys),
     ):
         worker.wait_until("took_over")
         codec = connected_codec(stack.registry)

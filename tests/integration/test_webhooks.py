@@ -7,12 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from confluent_kafka import Producer
 
+from api.auth import Scope
 from deploy.stack import Endpoints
 from schemas.order import (
     OrderCompleted,
@@ -24,9 +26,11 @@ from schemas.order import (
 )
 from schemas.record import Record
 from schemas.registry import connected_codec
-from tests.integration.callers import MASTER_KEY, now_ms, served
+from tests.api import Api
+from tests.integration.callers import now_ms, served
 from tests.integration.receiver import Got, Receiver, verify
 from tests.pipeline import Process, set_up
+from topologies.services import keys
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 VERSIONS = [1, 2, 3, 4, 5, 6]
@@ -53,18 +57,18 @@ class Shop:
     """A shop of its own for each test, asking the API and writing facts."""
 
     stack: Endpoints
-    api: str
+    api: Api
     shop_id: int
 
     def ask(
         self, method: str, path: str, json: Any = None, shop: int = 0, scope: str = "shop"
     ) -> tuple[int, Any]:
-        token = f"Bearer {shop or self.shop_id}/{scope}"
+        token = self.api.issuer.token(shop or self.shop_id, 1, [Scope(scope)], 1)
         answer = httpx2.request(
             method,
-            f"{self.api}{path}",
+            f"{self.api.url}/api/v2{path}",
             json=json,
-            headers={"authorization": token},
+            headers={"authorization": f"Bearer {token}"},
             trust_env=False,
         )
         return answer.status_code, answer.json() if answer.content else None
@@ -78,40 +82,40 @@ class Shop:
     def live(self, *order_nos: str) -> None:
         """Write the whole life of orders."""
         codec = connected_codec(self.stack.registry)
-        producer = Producer({"bootstrap.servers": self.stack.kafka, "acks": "all"})
+        producer = Producer(
+            {"bootstrap.servers": self.stack.kafka, "partitioner": "murmur2_random"}
+        )
         for order_no in order_nos:
             for fact in history(order_no, self.shop_id):
                 producer.produce("order.events", codec.encode(fact), order_no.encode())
         assert producer.flush(30) == 0
 
     def orders(self, number: int) -> list[str]:
-        return [f"WH{self.shop_id}N{n}" for n in range(number)]
+        return [f"WH{self.shop_id}N{n:07}" for n in range(number)]
 
 
 @pytest.fixture(scope="module")
-def api(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def api(stack: Endpoints, home: Path) -> Iterator[Api]:
     set_up(stack)
-    with served(stack, tmp_path_factory.mktemp("api")) as url:
-        yield url
+    with served(stack, home) as api:
+        yield api
 
 
 @pytest.fixture
-def shop(stack: Endpoints, api: str) -> Shop:
+def shop(stack: Endpoints, api: Api) -> Shop:
     return Shop(stack, api, next(_shops))
 
 
 @pytest.fixture(scope="module")
-def start(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Process]:
+def start(stack: Endpoints, home: Path) -> Callable[[], Process]:
     """Return what starts a worker."""
-    key = tmp_path_factory.mktemp("secrets") / "key"
-    key.write_bytes(MASTER_KEY)
-    return lambda: Process(
-        stack,
-        "webhooks",
-        ORDERSTREAM_WEBHOOKS_KEY=str(key),
-        ORDERSTREAM_WEBHOOKS_ALLOW_LOCAL="1",
-        ORDERSTREAM_WEBHOOKS_FIRST_WAIT_MS="50",
-    )
+    environment = {**keys(home), "ORDERSTREAM_WEBHOOKS_FIRST_WAIT_MS": "50"}
+    return lambda: Process(stack, "webhooks", **environment)
 
 
 @pytest.fixture(scope="module")
