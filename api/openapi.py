@@ -65,13 +65,19 @@ CONFIG: Final = OpenAPIConfig(
     enabled_endpoints=set(),
 )
 
-ACCEPTED: Final[Mapping[int, ResponseSpec]] = {
-    202: ResponseSpec(
-        Accepted,
-        generate_examples=False,
-        description="It is safe and will be judged: nobody answered in time, or Kafka is away.",
-    )
-}
+
+def accepted_as(kind: type[msgspec.Struct]) -> dict[int, ResponseSpec]:
+    """Return the response of a command that nobody answered yet, with its body's type."""
+    return {
+        202: ResponseSpec(
+            kind,
+            generate_examples=False,
+            description="It is safe and will be judged: nobody answered in time, or Kafka is away.",
+        )
+    }
+
+
+ACCEPTED: Final[Mapping[int, ResponseSpec]] = accepted_as(Accepted)
 
 
 def errors(*codes: str, has_body: bool = True) -> dict[int, ResponseSpec]:
@@ -103,11 +109,13 @@ class Traced(Operation):
         """Add the header that every operation may have."""
         self._add(
             "traceparent",
-            "W3C trace context: the trace goes on through every fact.",
-            "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+            "W3C trace context (version-trace-parent-flags): the trace goes on through every "
+            "fact. What is none is passed over, as the specification asks.",
         )
 
-    def _add(self, name: str, description: str, pattern: str, is_required: bool = False) -> None:
+    def _add(
+        self, name: str, description: str, pattern: str | None = None, is_required: bool = False
+    ) -> None:
         schema = Schema(type=OpenAPIType.STRING, pattern=pattern)
         parameter = Parameter(
             name, "header", schema=schema, description=description, required=is_required

@@ -12,7 +12,7 @@ from api import answering
 from api.asking import accepted, admitted, ask, limited, shop_of, trace
 from api.auth import Principal, Scope, guard
 from api.decisions import Unanswered
-from api.openapi import ACCEPTED, Traced, errors
+from api.openapi import ACCEPTED, Traced, accepted_as, errors
 from api.orders import OrderNo
 from api.problems import Refused
 from api.reading import own_order
@@ -46,7 +46,10 @@ AnyRequest = Request[Any, Any, Any]
 
 _SHOP = [guard(Scope.SHOP, Scope.OPERATOR)]
 _OPERATOR = [guard(Scope.OPERATOR)]
-_STOCK_ERRORS = {**ACCEPTED, **errors("CONFLICT", "BELOW_HELD", "INSUFFICIENT", "UNKNOWN_SKU")}
+_STOCK_ERRORS = {
+    **accepted_as(StockEntry),
+    **errors("CONFLICT", "BELOW_HELD", "INSUFFICIENT", "UNKNOWN_SKU"),
+}
 _TAGS = ["operators"]
 
 

@@ -44,7 +44,9 @@ from schemas.order import (
 )
 from schemas.record import Record
 
-OrderNo = Annotated[str, Parameter(description="The order's number, 16 characters.")]
+OrderNo = Annotated[
+    str, Parameter(pattern="^[0-9A-Z]{16}$", description="The order's number, 16 characters.")
+]
 AnyRequest = Request[Any, Any, Any]
 
 _CONFLICTS = ("UNKNOWN_ORDER", "ORDER_ENDING", "ORDER_ENDED", "ORDER_PARKED", Code.IN_PROGRESS)

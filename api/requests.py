@@ -198,7 +198,15 @@ class AdjustStockBody(ShopBody, frozen=True, kw_only=True):
     ref: Ref
     sku_id: SkuId
     warehouse_id: Warehouse
-    delta: Annotated[int, Meta(ge=-MAX_ENTRY_QTY, le=MAX_ENTRY_QTY, description="Not 0.")]
+    delta: Annotated[
+        int,
+        Meta(
+            ge=-MAX_ENTRY_QTY,
+            le=MAX_ENTRY_QTY,
+            description="Not 0.",
+            extra_json_schema={"not": {"const": 0}},
+        ),
+    ]
     reason: Reason = ""
 
 

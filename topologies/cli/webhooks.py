@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 def webhooks(
     kafka: KafkaOption = None, registry: RegistryOption = None, redis: RedisOption = None
 ) -> None:
-    """Deliver webhooks until SIGTERM.
+    """Deliver webhooks until SIGTERM; what it does is logged as JSON lines.
 
     Endpoints are subscribed over HTTP (POST /api/v2/webhooks). Settings: ORDERSTREAM_WEBHOOKS_KEY
     (the file with the key of the endpoints' secrets, the same as the API's), _ALLOW_LOCAL.
