@@ -32,7 +32,7 @@ _IMPORT_PATHS: Final = [
     str(Path(__file__).parent.parent),
     *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)),
 ]
-_START_LIMIT_S = 120.0
+_START_LIMIT_S = 300.0
 """Above all limits of single services; a supervisor that hangs is ended then."""
 
 
