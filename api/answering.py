@@ -20,11 +20,13 @@ from api.responses import (
     PlacedOrder,
     Priced,
     RefundOpened,
+    SkuOnSale,
     Stock,
     Timeline,
     TimelineEntry,
     WarehouseStock,
 )
+from schemas.catalog import SkuListed
 from schemas.inventory import Shortage
 from schemas.order import (
     OrderAmended,
@@ -229,6 +231,15 @@ def stock(view: StockView) -> Stock:
             for name, level in view.warehouses.items()
         ),
     )
+
+
+def on_sale(listed: SkuListed, view: StockView | None) -> SkuOnSale:
+    """Return a sku as its shop sells it, with what is known of its stock."""
+    available = None
+    if view is not None:
+        levels = view.warehouses.values()
+        available = sum(level.available for level in levels if level.shop_id == listed.shop_id)
+    return SkuOnSale(listed.sku_id, listed.title, listed.price_fen, listed.currency, available)
 
 
 _ENVELOPE = frozenset({"order_no", "version", "shop_id", "user_id", "trace_id", "fingerprint"})

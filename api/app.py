@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api import callbacks, docs, graphql, health, operators, orders, reading
+from api import callbacks, docs, graphql, health, operators, orders, reading, shop
 from api.auth import asker, authenticated
 from api.decoding import StrictJson
 from api.headers import cors, harden
@@ -34,7 +34,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
 )
 """What is served under PREFIX; but for callbacks, to whoever has a token."""
 
-OUTSIDE: tuple[ControllerRouterHandler, ...] = (*health.ROUTES, *docs.ROUTES)
+OUTSIDE: tuple[ControllerRouterHandler, ...] = (*health.ROUTES, *docs.ROUTES, *shop.ROUTES)
 """What is served beside it to everybody: probes, metrics, pages."""
 
 
@@ -57,6 +57,7 @@ def build(services: Services) -> Litestar:
         state=State({"services": services}, deep_copy=False),
         lifespan=[_running],
         openapi_config=CONFIG,
+        logging_config=None,  # the process decides: lines of JSON
         exception_handlers=dict(HANDLERS),
         request_max_body_size=settings.body_limit_bytes,
         before_send=[harden],

@@ -96,6 +96,7 @@ _ALL: tuple[msgspec.Struct, ...] = (
         trace_id=_TRACE,
     ),
     responses.Stock(1001, 498, (responses.WarehouseStock("SHA-1", 498, 500, 2),)),
+    responses.SkuPage((responses.SkuOnSale(1001, "Stoneware mug", 1990, "CNY", 498),), "1001"),
     responses.Timeline(
         _ORDER_NO,
         (

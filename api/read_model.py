@@ -9,7 +9,7 @@ read, within bounds (`api.facts`). What nobody knows is None: perhaps it is not 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -123,11 +123,27 @@ class ReadModel:
         stored = await self._ask(
             lambda: cast(Awaitable[Any], self._redis.hgetall(stock_key(sku_id))), {}
         )
-        levels = {name.decode(): decode_level(value) for name, value in stored.items()}
+        levels = _levels(stored)
         _take(levels, self._window.recent(str(sku_id)))
         if not stored:  # the window alone may know one warehouse of several
             _take(levels, await self._facts.of(INVENTORY_EVENTS, str(sku_id)))
         return StockView(sku_id, dict(sorted(levels.items()))) if levels else None
+
+    async def stocks(self, sku_ids: Sequence[int]) -> Mapping[int, StockView]:
+        """Return the stock of those skus that Redis knows, in one round trip."""
+
+        async def read() -> list[dict[bytes, bytes]]:
+            pipe = self._redis.pipeline(transaction=False)
+            for sku_id in sku_ids:
+                pipe.hgetall(stock_key(sku_id))
+            return cast(list[dict[bytes, bytes]], await pipe.execute())
+
+        found = await self._ask(read, [])
+        return {
+            sku_id: StockView(sku_id, _levels(stored))
+            for sku_id, stored in zip(sku_ids, found, strict=False)
+            if stored
+        }
 
     async def close(self) -> None:
         """Close the connections."""
@@ -179,6 +195,10 @@ def _since_ms(view: OrderView | None) -> int:
     if view is None or not view.steps or view.steps[0].version > 1:
         return 0
     return view.steps[0].at_ms
+
+
+def _levels(stored: Mapping[bytes, bytes]) -> dict[str, StockLevel]:
+    return {name.decode(): decode_level(value) for name, value in stored.items()}
 
 
 def _take(levels: dict[str, StockLevel], facts: Iterable[OrderFact]) -> None:

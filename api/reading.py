@@ -16,7 +16,7 @@ from api.orders import OrderNo
 from api.problems import FieldError, Refused, invalid
 from api.reasons import detail_of
 from api.requests import QuoteBody
-from api.responses import OrderDetails, OrderPage, Priced, Stock, Timeline
+from api.responses import OrderDetails, OrderPage, Priced, SkuPage, Stock, Timeline
 from api.services import Services
 from schemas.order import CartLine
 from schemas.read_model import STATUS_TEXT, OrderView
@@ -142,6 +142,37 @@ async def get_stock(
     return Response(answering.stock(view), headers=headers)
 
 
+@get(
+    "/skus",
+    operation_class=Traced,
+    operation_id="list_skus",
+    summary="See what is on sale",
+    tags=["stock"],
+    responses=errors(has_body=False),
+)
+async def list_skus(
+    state: State,
+    principal: Principal,
+    shop: Shop = None,
+    cursor: Cursor = None,
+    limit: Annotated[
+        int, Parameter(query="limit", ge=1, le=100, description="Skus of a page.")
+    ] = 50,
+) -> Response[SkuPage]:
+    """Return what a shop sells, at list prices, with the units that orders could hold now."""
+    services: Services = state.services
+    headers = await limited(services, principal, "GET /skus", writes=False)
+    shop_id = shop or principal.shop_id
+    check_acts_for(principal, shop_id, principal.user_id)
+    # A cursor that is none starts from the beginning, as those of the other lists do.
+    after = int(cursor) if cursor and cursor.isascii() and cursor.isdecimal() else 0
+    listed = services.prices.on_sale(shop_id, after, limit)
+    stocks = await services.reads.stocks([one.sku_id for one in listed])
+    skus = tuple(answering.on_sale(one, stocks.get(one.sku_id)) for one in listed)
+    following = str(listed[-1].sku_id) if len(listed) == limit else None
+    return Response(SkuPage(skus, following), headers=headers)
+
+
 @post(
     "/quotes",
     operation_class=Traced,
@@ -170,4 +201,4 @@ async def quote(state: State, principal: Principal, data: QuoteBody) -> Response
     return Response(body, headers=headers)
 
 
-ROUTES = (get_order, list_orders, get_timeline, get_stock, quote)
+ROUTES = (get_order, list_orders, get_timeline, get_stock, list_skus, quote)

@@ -118,6 +118,23 @@ class Stock(msgspec.Struct, frozen=True):
     warehouses: tuple[WarehouseStock, ...]
 
 
+class SkuOnSale(msgspec.Struct, frozen=True):
+    """A sku at its list price; ``available``: units that an order could hold, None: not known."""
+
+    sku_id: int
+    title: str
+    price_fen: int
+    currency: str
+    available: int | None
+
+
+class SkuPage(msgspec.Struct, frozen=True):
+    """Some skus in the order of their ids; ``next_cursor`` asks for those behind them."""
+
+    skus: tuple[SkuOnSale, ...]
+    next_cursor: str | None
+
+
 class TimelineEntry(msgspec.Struct, frozen=True):
     """One public fact of an order: ``fact`` is its name, ``details`` what it says."""
 

@@ -20,6 +20,7 @@ from api.push.websocket import Sockets
 from api.sender import Sender
 from api.settings import ApiSettings
 from api.webhooks.desk import Webhooks
+from schemas.catalog import SkuListed
 from schemas.codec import Codec
 from schemas.read_model import OrderView, StockView
 from streams.pricing import PriceList
@@ -39,6 +40,13 @@ class Page(NamedTuple):
     cursor: str | None
 
 
+class Assortment(PriceList, Protocol):
+    """What shops sell, and at what price."""
+
+    def on_sale(self, shop_id: int, after: int, limit: int) -> Sequence[SkuListed]:
+        """Return skus of a shop in the order of their ids: the first ``limit`` above ``after``."""
+
+
 class Reads(Protocol):
     """What is known of orders and stock. A store that is away is never an error."""
 
@@ -56,6 +64,9 @@ class Reads(Protocol):
     async def stock(self, sku_id: int) -> StockView | None:
         """Return a sku's stock; None: nobody has heard of it."""
 
+    async def stocks(self, sku_ids: Sequence[int]) -> Mapping[int, StockView]:
+        """Return the stock of those skus of which it is known at once."""
+
     async def close(self) -> None:
         """Let go of the store."""
 
@@ -66,7 +77,7 @@ class Services:
 
     settings: ApiSettings
     codec: Codec
-    prices: PriceList
+    prices: Assortment
     follower: Follower
     sender: Sender
     decisions: Decisions

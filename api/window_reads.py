@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from api.follower import Follower, OrderFact
 from api.services import Page
@@ -36,6 +36,10 @@ class WindowReads:
     async def stock(self, sku_id: int) -> StockView | None:
         """Return nothing: the window has orders only."""
         return None
+
+    async def stocks(self, sku_ids: Sequence[int]) -> Mapping[int, StockView]:
+        """Return nothing, as ``stock`` does."""
+        return {}
 
     async def close(self) -> None:
         """Do nothing: there is no store."""

@@ -93,6 +93,7 @@ CASES: dict[Route, Case] = {
         ("POST", "/webhooks/{endpoint_id}/deliveries/{n}/resend", Case(Whose.STAFF, by=Scope.SHOP)),
         ("DELETE", "/webhooks/{endpoint_id}", Case(Whose.STAFF, by=Scope.SHOP)),
         ("GET", "/skus/{sku_id}/stock", Case(Whose.SHOP)),
+        ("GET", "/skus", Case(Whose.SHOP, query={"shop": "{shop_id}"})),
         (
             "POST",
             "/quotes",
@@ -138,6 +139,9 @@ PUBLIC: dict[Route, str] = {
     Route("GET", "/ready"): "a probe",
     Route("GET", "/metrics"): "numbers about all; no ids",
     Route("GET", "/docs"): "how to use the API",
+    Route("GET", "/"): "the way to the shop page",
+    Route("GET", "/shop"): "a page; what it shows it asks for with a token",
+    Route("GET", "/shop/{version}/{name}"): "the page's files",
     Route("GET", "/openapi.json"): "how to use the API",
     Route("GET", "/schema"): "how to use the API",
     Route("GET", "/schema/{path}"): "how to use the API",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import structlog
@@ -34,6 +35,11 @@ class Catalogue:
     def __init__(self, kafka: str, codec: Codec) -> None:
         self._codec = codec
         self._prices: dict[tuple[int, int], ListPrice] = {}
+        self._listed: dict[int, dict[int, SkuListed]] = {}  # by shop
+        self._ids: dict[
+            int, tuple[int, list[int]]
+        ] = {}  # by shop: the skus in order, as of a change
+        self._changes = 0
         self._kafka = kafka
         self._loaded = threading.Event()
         self._stopping = threading.Event()
@@ -56,6 +62,18 @@ class Catalogue:
     def lookup(self, shop_id: int, sku_id: int) -> ListPrice | None:
         """Return the list price of a sku in a shop; None when it is not on sale there."""
         return self._prices.get((shop_id, sku_id))
+
+    def on_sale(self, shop_id: int, after: int, limit: int) -> list[SkuListed]:
+        """Return skus of a shop in the order of their ids: the first ``limit`` above ``after``."""
+        listed = self._listed.get(shop_id, {})
+        changes = self._changes  # before the skus are read: what comes meanwhile makes it stale
+        as_of, ids = self._ids.get(shop_id, (-1, []))
+        if as_of != changes:
+            ids = sorted(listed)
+            self._ids[shop_id] = changes, ids
+        first = bisect_right(ids, after)
+        found = (listed.get(sku_id) for sku_id in ids[first : first + limit])
+        return [one for one in found if one is not None]  # the thread may have taken one off
 
     def __len__(self) -> int:
         return len(self._prices)
@@ -86,5 +104,9 @@ class Catalogue:
         if isinstance(record, SkuListed):
             price = ListPrice(record.price_fen, record.currency, record.category)
             self._prices[record.shop_id, record.sku_id] = price
+            self._listed.setdefault(record.shop_id, {})[record.sku_id] = record
+            self._changes += 1
         elif isinstance(record, SkuDelisted):
             self._prices.pop((record.shop_id, record.sku_id), None)
+            self._listed.get(record.shop_id, {}).pop(record.sku_id, None)
+            self._changes += 1

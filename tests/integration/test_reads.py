@@ -118,6 +118,19 @@ def stock_of(shop: Shop, sku_id: int) -> dict[str, StockLevel]:
 
 
 @pytest.mark.usefixtures("empty")
+def test_the_stock_of_a_list_is_what_is_known_at_once(shop: Shop) -> None:
+    shop.write(shop.facts)
+    skus = sorted({sku_id for sku_id, _ in levels(shop.facts)})
+
+    stocks = shop.ask(lambda reads: reads.stocks([*skus, 404_404_404]), kafka="127.0.0.1:1")
+
+    assert {sku: view.warehouses for sku, view in stocks.items()} == {
+        sku: stock_of(shop, sku) for sku in skus
+    }
+    assert shop.ask(lambda reads: reads.stocks([])) == {}
+
+
+@pytest.mark.usefixtures("empty")
 def test_what_the_window_has_is_never_read_older(shop: Shop) -> None:
     """The sink is behind by the second half of the facts; this process has seen them."""
     half = len(shop.facts) // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.follower import OrderFact
+from schemas.catalog import SkuListed
 from schemas.codec import local_codec
 from schemas.order import (
     CartLine,
@@ -27,10 +28,14 @@ TRACE = "5" * 32
 
 
 class Prices:
-    """Every sku costs the same."""
+    """Every sku costs the same; three are listed."""
 
     def lookup(self, shop_id: int, sku_id: int) -> ListPrice | None:
         return ListPrice(PRICE_FEN, "CNY")
+
+    def on_sale(self, shop_id: int, after: int, limit: int) -> list[SkuListed]:
+        skus = [sku for sku in (SKU, SKU + 1, SKU + 2) if sku > after]
+        return [SkuListed(sku, shop_id, f"Sku {sku}", PRICE_FEN) for sku in skus[:limit]]
 
 
 def place(qty: int = 1, key: str = "k1", trace_id: str = TRACE) -> PlaceOrder:
