@@ -18,5 +18,6 @@ def configure_logging() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        # A line and its end in one write: other writers of the same file never come between.
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
     )
