@@ -10,6 +10,15 @@ from schemas.catalog import SkuListed
 from schemas.inventory import Restock
 
 FIRST_SKU_ID = 100_001
+_KINDS = (
+    "Ash", "Brass", "Charcoal", "Clay", "Copper", "Cork", "Glass", "Indigo", "Linen", "Maple",
+    "Moss", "Oak", "Olive", "Paper", "Pine", "Sand", "Slate", "Stoneware", "Walnut", "Wool",
+)  # fmt: skip
+_THINGS = (
+    "mug", "bowl", "lamp", "tray", "vase", "stool", "teapot", "notebook", "blanket", "basket",
+    "candle", "clock", "coaster", "cushion", "jug", "plate", "shelf", "spoon", "tea towel",
+)  # fmt: skip
+"""20 and 19, which have no common factor: the first 380 titles of a shop differ."""
 _CHEAPEST_FEN, _DEAREST_FEN = 990, 99_990
 WAREHOUSES = ("east", "west")
 
@@ -21,6 +30,7 @@ class Sku(NamedTuple):
     price_fen: int
     stock: int
     warehouses: tuple[str, ...]
+    title: str = ""
 
 
 class Catalogue(NamedTuple):
@@ -32,7 +42,9 @@ class Catalogue(NamedTuple):
     def listings(self) -> Iterator[SkuListed]:
         """Yield what ``catalog.events`` has to say."""
         for sku in self.skus:
-            yield SkuListed(sku.sku_id, self.shop_id, f"Sku {sku.sku_id}", sku.price_fen)
+            yield SkuListed(
+                sku.sku_id, self.shop_id, sku.title or f"Sku {sku.sku_id}", sku.price_fen
+            )
 
     def deliveries(self, run: str) -> Iterator[Restock]:
         """Yield the deliveries that bring the stock; their refs begin with ``run``."""
@@ -55,6 +67,7 @@ def make_catalogue(
                 draw.randrange(_CHEAPEST_FEN, _DEAREST_FEN, 10),
                 stock,
                 WAREHOUSES if n % 5 == 4 else (draw.choice(WAREHOUSES),),
+                f"{_KINDS[n * 7 % len(_KINDS)]} {_THINGS[n % len(_THINGS)]}",
             )
             for n in range(skus)
         ),
