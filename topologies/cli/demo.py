@@ -51,6 +51,8 @@ def demo(
     from deploy.process import free_ports
     from deploy.progress import shown_on
     from deploy.settings import DeploySettings
+    from topologies.cli.stack import show_entrance
+    from topologies.opening import entrance
     from topologies.services import api_url, keys, pipeline, sinks
 
     console = Console(stderr=True)
@@ -76,7 +78,8 @@ def demo(
             )
             endpoints = ending.enter_context(stack.running(options))
         console.print(f"demo: everything runs after {time.monotonic() - started_s:.1f} s")
-        console.print(f"demo: meanwhile, the API's page: {api_url(port)}/docs", highlight=False)
+        console.print("demo: meanwhile, order something yourself")
+        show_entrance(console, entrance(api_url(port), DeploySettings().home))
         ok = _run(console, endpoints, orders, seed, as_json)
     console.print(f"demo: {time.monotonic() - started_s:.1f} s in all", highlight=False)
     if not ok:

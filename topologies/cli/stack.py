@@ -1,9 +1,17 @@
 """Commands for the embedded servers: `up`, `down`, `status`, `doctor`."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from deploy.stack import Endpoints
+    from topologies.opening import Entrance
 
 _JSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 _ONLY = Annotated[
@@ -28,11 +36,17 @@ def up(
     only: _ONLY = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Wipe the data of earlier runs.")] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the API on 127.0.0.1; 0: a free one.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of the API on 127.0.0.1. Default: 8080, or a free one."
+        ),
+    ] = None,
     as_json: _JSON = False,
 ) -> None:
     """Start everything and leave it running; data is kept between runs.
+
+    It ends by printing the link of the shop page, in which a person orders, pays and watches. A
+    shop that sells nothing yet is given 24 goods.
 
     Everything is: the servers, topics and schemas, the workers, the simulated payment gateway, the
     sinks, the flows of live reports and stock alerts, and the API (HTTP). Servers named by
@@ -46,9 +60,9 @@ def up(
     from rich.console import Console
 
     from deploy import stack
-    from deploy.process import free_ports
     from deploy.progress import shown_on
     from deploy.settings import DeploySettings
+    from topologies.opening import usual_port
     from topologies.services import keys, pipeline, sinks, webhooks
 
     servers = tuple(only.split(",")) if only else stack.ALL_SERVERS
@@ -56,24 +70,54 @@ def up(
         raise typer.BadParameter(f"no such server: {', '.join(sorted(unknown))}", param_hint="only")
     console = Console(stderr=True)
     with shown_on(console) as progress:
-        port = port or free_ports(1)[0]
         env = keys(DeploySettings().home)
-        parts = (*pipeline(workers, api_port=port, front_env=env), *sinks(servers))
+        pipe = pipeline(workers, api_port=port or usual_port(), front_env=env)
+        parts = (*pipe, *sinks(servers))
         if "redis" in servers:
             parts = (*parts, webhooks(env))
         services = parts if workers else ()
+        if not stack.status():
+            names = [*servers, *(service.name for service in services)]
+            console.print(f"starting {', '.join(names)}", style="dim", highlight=False)
         endpoints = stack.up(
             stack.Options(servers=servers, services=services, fresh=fresh, progress=progress)
         )
-    url = _api_url()
+    way = _opened(console, endpoints)
     if as_json:
-        print(json.dumps({**endpoints.addresses, **({"api": url} if url else {})}))
+        found = {} if way is None else {"api": way.url, "shop": way.shop, "token": way.token}
+        print(json.dumps({**endpoints.addresses, **found}))
         return
     for variable, address in endpoints.environ().items():
         print(f"export {variable}={address}")
-    if url:
-        console.print(f"API: {url}  its page: {url}/docs  a token: orderstream token")
+    if way is not None:
+        show_entrance(console, way)
     console.print("running; see: orderstream status, stop: orderstream down", style="dim")
+
+
+def _opened(console: Console, endpoints: Endpoints) -> Entrance | None:
+    """Return the way into the running stack, whose shop sells something; None without an API."""
+    import httpx2
+
+    from deploy.settings import DeploySettings
+    from topologies.load.clients import LoadError
+    from topologies.opening import entrance, stock_empty_shop
+
+    url = _api_url()
+    if url is None:
+        return None
+    way = entrance(url, DeploySettings().home)
+    try:
+        stock_empty_shop(way, endpoints.kafka, endpoints.registry)
+    except (LoadError, httpx2.HTTPError) as error:  # all runs, only the shelves are empty
+        console.print(f"nothing is on sale yet: {error}", highlight=False, markup=False)
+    return way
+
+
+def show_entrance(console: Console, way: Entrance) -> None:
+    """Say where a person goes in; links stay in one piece, however narrow the screen."""
+    lines = [("shop", way.shop), ("API", way.docs), ("token", way.token or "of your own issuer")]
+    for name, text in lines:
+        console.print(f"{name:5}  {text}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _api_url() -> str | None:
