@@ -152,7 +152,8 @@ def test_an_order_that_redis_has_lost_is_read_from_its_facts(shop: Shop) -> None
     told = shop.ask(lambda reads: reads.facts(order_no))
     assert {fact.kind for fact in told} >= set(kinds) & CHANGES
     versions = [fact.record.version for fact in told if fact.kind in CHANGES]  # type: ignore[attr-defined]  # of CHANGES
-    assert versions == list(range(1, view.version + 1))
+    # The history repeats facts, and here they carry no cause by which a reader could tell.
+    assert list(dict.fromkeys(versions)) == list(range(1, view.version + 1))
 
 
 @pytest.mark.usefixtures("empty")
