@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from api import callbacks, docs, graphql, health, operators, orders, reading, shop
 from api.auth import asker, authenticated
 from api.decoding import StrictJson
+from api.express import Express
 from api.headers import cors, harden
 from api.metrics import measured
 from api.openapi import CONFIG
@@ -66,8 +67,8 @@ def build(services: Services) -> Litestar:
 
 
 def served(services: Services) -> ASGIApp:
-    """Return the application as a server runs it: measured."""
-    return measured(build(services), services.metrics)
+    """Return the application as a server runs it: measured, and with the short ways."""
+    return measured(Express(services, build(services), PREFIX), services.metrics)
 
 
 @asynccontextmanager

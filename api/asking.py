@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Request, Response
@@ -21,7 +22,7 @@ from api.problems import Code, FieldError, Refused, invalid
 from api.requests import Body, OwnBody, ShopBody
 from api.responses import Accepted
 from api.services import Services
-from api.trace import header, trace_of
+from api.trace import Headers, header, trace_of
 from schemas.order import OrderRefused
 from schemas.record import Record
 from streams.admission import admit, derive_trace_id
@@ -29,11 +30,24 @@ from streams.kernel.stage import Output
 
 KEY_HEADER = "X-Idempotency-Key"
 _KEY_NAMES = (b"x-idempotency-key", b"idempotency-key")
-_JSON = "application/json"
 _RETRY_S = 1
 _STATUS_DIGITS = 3
 
 _encode = msgspec.json.Encoder().encode
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Answer(NamedTuple):
+    """What a request is told: ``body`` is a struct, or JSON already (``msgspec.Raw``)."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = _NO_HEADERS
+
+
+def told(answer: Answer) -> Response[Any]:
+    """Return an answer as the framework's response."""
+    return Response(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
 
 def now_ms() -> int:
@@ -55,9 +69,8 @@ def shop_of(principal: Principal, body: ShopBody) -> int:
     return shop_id
 
 
-def key_of(request: Request[Any, Any, Any]) -> str:
+def key_of(headers: Headers) -> str:
     """Return the key that the client gave its request; raise Refused (INVALID_REQUEST)."""
-    headers = request.scope["headers"]
     for name in _KEY_NAMES:
         key = header(headers, name)
         if key:
@@ -85,9 +98,9 @@ async def once(
     route: str,
     key: str,
     asked: tuple[str, Body],
-    run: Callable[[], Awaitable[Response[Any]]],
+    run: Callable[[], Awaitable[Answer]],
     skus: Sequence[int] = (),
-) -> Response[Any]:
+) -> Answer:
     """Charge a request with a key, and ``run`` it unless it was answered before.
 
     ``asked`` is what it is about (an order's number, or "") and its body. An answer that is final
@@ -99,15 +112,15 @@ async def once(
     )
     if admission.answer is not None:
         status, body = admission.answer[:_STATUS_DIGITS], admission.answer[_STATUS_DIGITS:]
-        return Response(body, status_code=int(status), headers=admission.headers, media_type=_JSON)
-    response = await run()
-    if response.status_code == 202 and admission.is_repeat:
-        raise in_progress()
-    if response.status_code != 202:
-        answer = str(response.status_code).encode() + _encode(response.content)
-        await services.limits.remember(admission, answer)
-    response.headers.update(admission.headers)
-    return response
+        return Answer(int(status), msgspec.Raw(body), admission.headers)
+    answer = await run()
+    if answer.status == 202:
+        if admission.is_repeat:
+            raise in_progress()
+        return answer._replace(headers={**answer.headers, **admission.headers})
+    encoded = _encode(answer.body)
+    await services.limits.remember(admission, b"%d%b" % (answer.status, encoded))
+    return Answer(answer.status, msgspec.Raw(encoded), {**answer.headers, **admission.headers})
 
 
 def admitted(services: Services, intent: Record) -> Output:
@@ -139,8 +152,8 @@ def in_progress() -> Refused:
     return Refused(Code.IN_PROGRESS, detail, headers={"Retry-After": str(_RETRY_S)})
 
 
-def accepted(order_no: str, trace_id: str) -> Response[Any]:
+def accepted(order_no: str, trace_id: str) -> Answer:
     """Return the answer to a command that is safe, and not answered yet."""
     url = f"/api/v2/orders/{order_no}"
     body = Accepted(order_no, "ACCEPTED", url, trace_id or derive_trace_id(order_no))
-    return Response(body, status_code=202, headers={"Location": url})
+    return Answer(202, body, {"Location": url})

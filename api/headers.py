@@ -27,6 +27,9 @@ _ALWAYS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
+OF_DATA: Final = (*_ALWAYS, (b"content-security-policy", _DATA_POLICY))
+"""What ``harden`` adds to a response that is no page and says nothing of this itself."""
+
 _EXPOSED = ["RateLimit", "RateLimit-Policy", "Retry-After", "Location", "Traceparent"]
 
 

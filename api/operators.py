@@ -9,7 +9,7 @@ from litestar import Request, Response, post
 from litestar.datastructures import State
 
 from api import answering
-from api.asking import accepted, admitted, ask, limited, shop_of, trace
+from api.asking import accepted, admitted, ask, limited, shop_of, told, trace
 from api.auth import Principal, Scope, guard
 from api.decisions import Unanswered
 from api.openapi import ACCEPTED, Traced, accepted_as, errors
@@ -116,7 +116,7 @@ async def _order(
     headers = await limited(services, principal, f"POST /intents/{route}", writes=True)
     answer = await ask(services, admitted(services, command))
     if isinstance(answer, Unanswered):
-        return accepted(command.order_no, command.trace_id)
+        return told(accepted(command.order_no, command.trace_id))
     return Response(answering.moved(answer.record), headers=headers)
 
 
@@ -302,7 +302,7 @@ async def resolve_ticket(
     output = admitted(services, command)
     answer = await ask(services, output)
     if isinstance(answer, Unanswered):
-        return accepted(order_no, command.trace_id)
+        return told(accepted(order_no, command.trace_id))
     record = answer.record
     if isinstance(record, PaymentRefused):
         raise Refused(record.reason, detail_of(record.reason), trace_id=record.trace_id)

@@ -10,7 +10,19 @@ from litestar.params import Parameter
 
 from api import answering
 from api.answering import last
-from api.asking import accepted, admitted, ask, key_of, limited, now_ms, once, owner_of, trace
+from api.asking import (
+    Answer,
+    accepted,
+    admitted,
+    ask,
+    key_of,
+    limited,
+    now_ms,
+    once,
+    owner_of,
+    told,
+    trace,
+)
 from api.auth import Principal
 from api.decisions import Unanswered
 from api.follower import OrderFact
@@ -28,6 +40,7 @@ from api.requests import (
 )
 from api.responses import OrderState, PaymentOpened, PlacedOrder, RefundOpened
 from api.services import Services
+from api.trace import Headers, trace_of
 from schemas.order import (
     AmendOrderIntent,
     CancelOrder,
@@ -76,9 +89,15 @@ async def place_order(
 
     The same key with the same body gets the same answer; with another body it is refused.
     """
-    services: Services = state.services
+    return told(await place(state.services, principal, request.scope["headers"], data))
+
+
+async def place(
+    services: Services, principal: Principal, headers: Headers, data: PlaceOrderBody
+) -> Answer:
+    """Place an order, and wait for what is decided."""
     shop_id, user_id = owner_of(principal, data)
-    key = key_of(request)
+    key = key_of(headers)
     intent = PlaceOrderIntent(
         shop_id=shop_id,
         user_id=user_id,
@@ -88,7 +107,7 @@ async def place_order(
         placed_at_ms=now_ms(),
         currency=data.currency,
         pay_channel=data.pay_channel,
-        trace_id=trace(request),
+        trace_id=trace_of(headers),
     )
     skus = [line.sku_id for line in data.lines]
     return await once(
@@ -102,7 +121,7 @@ async def place_order(
     )
 
 
-async def _place(services: Services, intent: PlaceOrderIntent) -> Response[Any]:
+async def _place(services: Services, intent: PlaceOrderIntent) -> Answer:
     output = admitted(services, intent)
     command = cast(PlaceOrder, output.message)
     answer = await ask(services, output)
@@ -114,12 +133,12 @@ async def _place(services: Services, intent: PlaceOrderIntent) -> Response[Any]:
         repeat = decided
         decided, cut = answering.decision(await services.reads.facts(command.order_no))
         if decided is None and repeat.status != "REJECTED":
-            return Response(answering.placed_before(command, repeat), status_code=201)
+            return Answer(201, answering.placed_before(command, repeat))
     elif answering.may_get_less(command):
         cut = await _cut(services, answer)
     if not isinstance(decided, OrderCreated):
         raise answering.not_placed(decided)
-    return Response(answering.placed(command, decided, cut), status_code=201)
+    return Answer(201, answering.placed(command, decided, cut))
 
 
 async def _cut(services: Services, decided: OrderFact) -> OrderAmended | None:
@@ -145,17 +164,23 @@ async def pay_order(
     request: AnyRequest, state: State, principal: Principal, order_no: OrderNo, data: PayOrderBody
 ) -> Response[PaymentOpened]:
     """Open a payment over a channel; again over the same channel it is the same payment."""
-    services: Services = state.services
-    headers = await limited(services, principal, "POST /orders/payments", writes=True)
-    command = PayOrder(order_no, *owner_of(principal, data), data.channel, trace(request))
+    return told(await pay(state.services, principal, request.scope["headers"], data, order_no))
+
+
+async def pay(
+    services: Services, principal: Principal, headers: Headers, data: PayOrderBody, order_no: str
+) -> Answer:
+    """Open a payment of an order, and wait until it is there."""
+    rates = await limited(services, principal, "POST /orders/payments", writes=True)
+    command = PayOrder(order_no, *owner_of(principal, data), data.channel, trace_of(headers))
     answer = await ask(services, admitted(services, command))
     opened = None if isinstance(answer, Unanswered) else answer.record
     if isinstance(opened, OrderRepeated):
         facts = await services.reads.facts(order_no)
         opened = last(facts, OrderPaymentOpened, channel=data.channel)
     if not isinstance(opened, OrderPaymentOpened):
-        return _with(headers, accepted(order_no, command.trace_id))
-    return Response(answering.payment_opened(opened), status_code=201, headers=headers)
+        return _with(rates, accepted(order_no, command.trace_id))
+    return Answer(201, answering.payment_opened(opened), rates)
 
 
 @post(
@@ -207,7 +232,7 @@ async def _move(
     headers = await limited(services, principal, route, writes=True)
     answer = await ask(services, admitted(services, command))
     if isinstance(answer, Unanswered):
-        return _with(headers, accepted(command.order_no, command.trace_id))
+        return told(_with(headers, accepted(command.order_no, command.trace_id)))
     return Response(answering.moved(answer.record), status_code=200, headers=headers)
 
 
@@ -241,7 +266,7 @@ async def refund_order(
     """Give the payment back; the key names the refund within its order."""
     services: Services = state.services
     shop_id, user_id = owner_of(principal, data)
-    key = key_of(request)
+    key = key_of(request.scope["headers"])
     command = RefundOrder(
         order_no=order_no,
         shop_id=shop_id,
@@ -251,7 +276,7 @@ async def refund_order(
         refund_key=key,
         units=sku_units(data.units),
     )
-    return await once(
+    answer = await once(
         services,
         principal,
         "POST /orders/refunds",
@@ -259,9 +284,10 @@ async def refund_order(
         (order_no, data),
         lambda: _refund(services, command),
     )
+    return told(answer)
 
 
-async def _refund(services: Services, command: RefundOrder) -> Response[Any]:
+async def _refund(services: Services, command: RefundOrder) -> Answer:
     answer = await ask(services, admitted(services, command))
     begun = None if isinstance(answer, Unanswered) else answer.record
     if isinstance(begun, OrderRepeated):
@@ -269,7 +295,7 @@ async def _refund(services: Services, command: RefundOrder) -> Response[Any]:
         begun = last(facts, OrderRefunding, refund_key=command.refund_key)
     if not isinstance(begun, OrderRefunding):
         return accepted(command.order_no, command.trace_id)
-    return Response(answering.refund_opened(begun), status_code=201)
+    return Answer(201, answering.refund_opened(begun))
 
 
 @post(
@@ -302,7 +328,7 @@ async def amend_order(
     """Put other lines into an order; the key names the change within its order."""
     services: Services = state.services
     shop_id, user_id = owner_of(principal, data)
-    key = key_of(request)
+    key = key_of(request.scope["headers"])
     intent = AmendOrderIntent(
         order_no=order_no,
         shop_id=shop_id,
@@ -313,7 +339,7 @@ async def amend_order(
         currency=data.currency,
         trace_id=trace(request),
     )
-    return await once(
+    answer = await once(
         services,
         principal,
         "POST /orders/amend",
@@ -321,9 +347,10 @@ async def amend_order(
         (order_no, data),
         lambda: _amend(services, intent),
     )
+    return told(answer)
 
 
-async def _amend(services: Services, intent: AmendOrderIntent) -> Response[Any]:
+async def _amend(services: Services, intent: AmendOrderIntent) -> Answer:
     answer = await ask(services, admitted(services, intent))
     done = None if isinstance(answer, Unanswered) else answer.record
     if isinstance(done, OrderRepeated):
@@ -331,12 +358,11 @@ async def _amend(services: Services, intent: AmendOrderIntent) -> Response[Any]:
         done = last(facts, OrderAmended, amend_key=intent.amend_key)
     if not isinstance(done, OrderAmended):
         return accepted(intent.order_no, intent.trace_id)
-    return Response(answering.amended(done), status_code=200)
+    return Answer(200, answering.amended(done))
 
 
-def _with(headers: dict[str, str], response: Response[Any]) -> Response[Any]:
-    response.headers.update(headers)
-    return response
+def _with(headers: dict[str, str], answer: Answer) -> Answer:
+    return answer._replace(headers={**answer.headers, **headers})
 
 
 ROUTES = (place_order, pay_order, cancel_order, complete_order, refund_order, amend_order)

@@ -15,7 +15,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from api.spool import SpoolFull
-from api.trace import new_trace, trace_of
+from api.trace import Headers, new_trace, trace_of
 from streams.admission import InvalidIntent, ProblemCode
 
 log = structlog.get_logger()
@@ -162,25 +162,38 @@ _FIELDS = dict.fromkeys(("client_key", "amend_key", "refund_key"), _KEY_HEADER)
 # --- for the framework ---------------------------------------------------------------------------
 
 
+def told_to(headers: Headers, refused: Refused) -> dict[str, Any]:
+    """Return the body that tells a client of an error; ``headers`` are its request's."""
+    return body_of(refused, refused.trace_id or trace_of(headers) or new_trace())
+
+
+def refusal_of(error: Exception, path: str) -> Refused:
+    """Return what a client is told of ``error``; a defect is logged, and no word of it told."""
+    match error:
+        case Refused():
+            return error
+        case InvalidIntent():
+            return of_intent(error)
+        case SpoolFull():
+            detail = "this cannot be taken at the moment; try again"
+            return Refused(Code.UNAVAILABLE, detail, headers={"Retry-After": "5"})
+        case _:
+            log.error("request_failed", path=path, exc_info=error)
+            return Refused(Code.INTERNAL, _INTERNAL)
+
+
 def respond(request: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, Any]]:
     """Return the response that tells a client of an error."""
-    trace_id = refused.trace_id or trace_of(request.scope["headers"]) or new_trace()
     return Response(
-        body_of(refused, trace_id),
+        told_to(request.scope["headers"], refused),
         status_code=status_of(refused.code),
         headers=refused.headers,
         media_type=MEDIA_TYPE,
     )
 
 
-def _intent(request: Request[Any, Any, Any], error: InvalidIntent) -> Response[dict[str, Any]]:
-    return respond(request, of_intent(error))
-
-
-def _full(request: Request[Any, Any, Any], _: SpoolFull) -> Response[dict[str, Any]]:
-    """Tell that neither Kafka nor the disk takes it."""
-    detail = "this cannot be taken at the moment; try again"
-    return respond(request, Refused(Code.UNAVAILABLE, detail, headers={"Retry-After": "5"}))
+def _other(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    return respond(request, refusal_of(error, request.scope["path"]))
 
 
 def _framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
@@ -200,11 +213,6 @@ def _framework(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     return respond(request, Refused(code, str(error.detail), headers=headers))
 
 
-def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
-    log.error("request_failed", path=request.scope["path"], exc_info=error)
-    return respond(request, Refused(Code.INTERNAL, _INTERNAL))
-
-
 _INTERNAL = "something went wrong here; try again, and name the trace_id if it stays"
 _CODES: Final[Mapping[int, str]] = {
     401: Code.UNAUTHENTICATED,
@@ -221,9 +229,9 @@ _CODES: Final[Mapping[int, str]] = {
 
 HANDLERS: Final[Mapping[int | type[Exception], Any]] = {
     Refused: respond,
-    InvalidIntent: _intent,
-    SpoolFull: _full,
+    InvalidIntent: _other,
+    SpoolFull: _other,
     HTTPException: _framework,
-    Exception: _defect,
+    Exception: _other,
 }
 """Exception -> how a client is told of it."""
