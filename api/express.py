@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api import orders
@@ -82,7 +83,7 @@ class Express:
 
     def _way(self, scope: Scope) -> _Way | None:
         """Return the way of a hot and ordinary request; None: the framework's."""
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
             return None
         path: str = scope["path"]
         if not path.startswith(self._orders) or not self._is_ordinary(scope["headers"]):

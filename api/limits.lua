@@ -3,8 +3,9 @@
 -- KEYS: one per charge, then the idempotency record if there is a fingerprint.
 -- ARGV: fingerprint or '', milliseconds of a claim, then per charge: interval (us), window (us),
 --       '1' when it is only for new requests.
--- Returns: record (0 new, 1 in progress, 2 answered, 3 conflict), its answer, wait (us),
---          the limited charges (numbers from 0), and how far each is drawn (us; -1 not asked).
+-- Returns one string, which is cheaper to read than a list: a line of numbers, then the answer
+-- that is remembered. The numbers: record (0 new, 1 in progress, 2 answered, 3 conflict), wait
+-- (us), for each charge how far it is drawn (us; -1 not asked), the limited charges (from 0).
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -54,4 +55,7 @@ if #limited == 0 then
     redis.call('SET', KEYS[#KEYS], fingerprint, 'PX', ARGV[2])
   end
 end
-return {record, answer, wait, limited, ahead}
+local told = {record, wait}
+for i = 1, charges do told[#told + 1] = ahead[i] end
+for i = 1, #limited do told[#told + 1] = limited[i] end
+return table.concat(told, ' ') .. '\n' .. answer

@@ -11,22 +11,19 @@ All keys of a shop have the hash tag ``{shop}``: in a Redis Cluster they lie on 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-import redis.asyncio as aioredis
 import structlog
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from api.auth import ASKER, Principal, Scope
+from api.batches import Batches
 from api.headers import RATES
 from api.problems import Code, Refused
 from api.rates import SECOND_US, Charge, Policy, Question, Record, Reply, draw, headers
@@ -42,8 +39,7 @@ REMEMBER_MS = 24 * 3600 * 1000
 CLAIM_MS = 10_000  # a process that died with a claim is waited for no longer
 _CALL_LIMIT_S = 0.05
 _FAILURES = 3  # in a row, and Redis is left alone
-_PAUSE_S = 1.0  # one request in so long tries again, and waits _CALL_LIMIT_S at most
-_CONNECTIONS = 64
+_PAUSE_S = 1.0  # one request in so long tries again, and waits 2 x _CALL_LIMIT_S at most
 _LOCAL_BUCKETS = 100_000  # ~150 bytes each: 15 MB a process
 _SUBJECT_CHARS = 64
 _FINGERPRINT_BYTES = 32
@@ -107,16 +103,10 @@ class RedisJudge:
     """Asks Redis; every call raises RedisError, OSError or TimeoutError when it is away."""
 
     def __init__(self, url: str, limit_s: float = _CALL_LIMIT_S) -> None:
-        self._limit_s = limit_s
-        self._redis = aioredis.Redis.from_url(
-            url,
-            max_connections=_CONNECTIONS,
-            socket_timeout=limit_s,
-            socket_connect_timeout=limit_s,
-            retry=Retry(NoBackoff(), 0),  # the request does not wait for a second try
-        )
-        script = files("api").joinpath("limits.lua").read_text()
-        self._script: Any = self._redis.register_script(script)
+        self._batches = Batches(url, limit_s)
+        self._script = files("api").joinpath("limits.lua").read_text()
+        # Redis names scripts so.
+        self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
 
     async def ask(self, question: Question) -> Reply:
         """Judge and charge in one script."""
@@ -126,18 +116,22 @@ class RedisJudge:
             keys.append(question.record)
         for _, policy, only_new in question.charges:
             args += (policy.interval_us, policy.window_us, int(only_new))
-        async with asyncio.timeout(self._limit_s):
-            record, answer, wait_us, limited, ahead_us = await self._script(keys, args)
-        return Reply(Record(record), answer, tuple(limited), wait_us, tuple(ahead_us))
+        try:
+            told = await self._batches.ask("EVALSHA", self._digest, len(keys), *keys, *args)
+        except NoScriptError:  # a server that is new to it
+            told = await self._batches.ask("EVAL", self._script, len(keys), *keys, *args)
+        line, _, answer = told.partition(b"\n")
+        record, wait_us, *rest = map(int, line.split())
+        count = len(question.charges)
+        return Reply(Record(record), answer, tuple(rest[count:]), wait_us, tuple(rest[:count]))
 
     async def remember(self, record: str, fingerprint: bytes, answer: bytes) -> None:
         """Keep the answer of a request for REMEMBER_MS."""
-        async with asyncio.timeout(self._limit_s):
-            await self._redis.set(record, fingerprint + answer, px=REMEMBER_MS)
+        await self._batches.ask("SET", record, fingerprint + answer, "PX", REMEMBER_MS)
 
     async def close(self) -> None:
-        """Let go of the connections."""
-        await self._redis.aclose()
+        """Let go of the connection."""
+        await self._batches.close()
 
 
 class LocalJudge:

@@ -160,7 +160,7 @@ def test_nothing_is_kept_that_says_nothing(stack: Endpoints, key: str) -> None:
         judge = RedisJudge(stack.redis, _LIMIT_S)
         try:
             await judge.ask(Question([Charge(key, BRISK)], f"answer:{key}", BODY))
-            left_ms = [await judge._redis.pttl(one) for one in (key, f"answer:{key}")]
+            left_ms = [await judge._batches.ask("PTTL", one) for one in (key, f"answer:{key}")]
         finally:
             await judge.close()
         assert 0 < left_ms[0] <= BRISK.interval_us / 1000 + 1
