@@ -3,11 +3,13 @@
 The framework costs a request several times what is done for it (docs/adr/0006-front-door.md). So
 these two go from the server to the very functions that its routes call. Everything else goes to the
 framework, and of these two whatever is out of the ordinary: a page of another origin, a body that
-is empty, too long or without a length. A client cannot tell the ways apart: the test asks both.
+is empty, too long or without a length, a number that no order has. A client cannot tell the ways
+apart: the test asks both.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -30,6 +32,7 @@ _JSON: Final = b"application/json"
 _PROBLEM: Final = MEDIA_TYPE.encode()
 _LENGTH_DIGITS: Final = 9
 
+_is_order_no = re.compile(orders.ORDER_NO).fullmatch
 _encode = msgspec.json.Encoder().encode
 
 
@@ -91,7 +94,7 @@ class Express:
         if len(path) == len(self._orders):
             return self._place
         match path[len(self._orders) :].split("/"):
-            case ["", order_no, "payments"] if order_no:
+            case ["", order_no, "payments"] if _is_order_no(order_no):
                 return self._pay._replace(take=partial(self._pay.take, order_no=order_no))
         return None
 

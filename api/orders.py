@@ -57,8 +57,9 @@ from schemas.order import (
 )
 from schemas.record import Record
 
+ORDER_NO = "^[0-9A-Z]{16}$"
 OrderNo = Annotated[
-    str, Parameter(pattern="^[0-9A-Z]{16}$", description="The order's number, 16 characters.")
+    str, Parameter(pattern=ORDER_NO, description="The order's number, 16 characters.")
 ]
 AnyRequest = Request[Any, Any, Any]
 
