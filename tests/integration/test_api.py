@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -131,6 +130,7 @@ def test_the_same_request_a_hundred_times_at_once_is_one_order(api: Api) -> None
         url = f"{api.url}/api/v2/orders"
         async with session.post(url, json=cart(), headers=headers) as answer:
             assert answer.connection is not None
+            assert answer.connection.transport is not None
             own_port = answer.connection.transport.get_extra_info("sockname")[1]
             return answer.status, await answer.read(), own_port
 
@@ -162,7 +162,7 @@ def connections_held(api: Api, client_ports: set[int]) -> list[int]:
     parent = api.process.pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     counts = [
-        sum(os.readlink(one) in inodes for one in Path(f"/proc/{child}/fd").iterdir())
+        sum(str(one.readlink()) in inodes for one in Path(f"/proc/{child}/fd").iterdir())
         for child in children
     ]
     return [count for count in counts if count]
