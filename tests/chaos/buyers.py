@@ -170,9 +170,11 @@ class Watcher:
         while True:
             with suppress(aiohttp.ClientError, OSError, TimeoutError):
                 socket = await self._buyer.socket()
-                async with socket:
+                try:
                     await self._hold(socket)
-                self.breaks[socket.close_code or 0] += 1
+                finally:
+                    await socket.close()
+                    self.breaks[socket.close_code or 0] += 1
             await asyncio.sleep(_AGAIN_S)
 
     async def news_of(self, order_no: str, wait_s: float) -> None:

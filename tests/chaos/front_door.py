@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -46,7 +45,7 @@ from tests.chaos.buyers import Buyer, Goods, Purchase
 from tests.chaos.verdict import Findings, judge, read_orders, read_rows, until_rows
 from topologies import services
 from topologies.audit import reader
-from topologies.chaos.system import ChaosError, System
+from topologies.chaos.system import PAYMENT_WINDOW_MS, ChaosError, System
 from topologies.load.catalogue import Catalogue, Sku
 from topologies.load.clients import run_name
 from topologies.load.stocking import bring_stock, list_skus
@@ -62,7 +61,7 @@ _EVERY_REPEATED = 10  # every so many orders are asked for twice at once, and ag
 _EVERY_UNPAID = 10
 _CALM_S = 3.0  # before, between and after the strikes
 _END_LIMIT_S = 180.0
-_QUIET_S = 4.0  # facts come at least so often while anything is under way
+_QUIET_S = PAYMENT_WINDOW_MS / 1000 + 3  # an unpaid order waits for so long, and expires then
 _SOCKETS_LIMIT_S = 60.0
 
 Strike = Callable[["FrontDoor", float], Any]
@@ -401,7 +400,6 @@ def main() -> int:
         parser.error(f"no such strike: {', '.join(sorted(unknown))}")
     if bool(strikes) == bool(told.orders):
         parser.error("either strikes or --orders: orders of a plan with strikes end by themselves")
-    os.environ.pop("ORDERSTREAM_HOME", None)  # the stack is in its own folder
     plan = Plan(told.orders_per_s, told.outage_s, strikes, told.orders)
     try:
         report = run(plan, lambda text: print(text, file=sys.stderr, flush=True))
