@@ -174,7 +174,7 @@ class Watcher:
                     await self._hold(socket)
                 finally:
                     await socket.close()
-                    self.breaks[socket.close_code or 0] += 1
+                self.breaks[socket.close_code or 0] += 1
             await asyncio.sleep(_AGAIN_S)
 
     async def news_of(self, order_no: str, wait_s: float) -> None:
@@ -185,9 +185,13 @@ class Watcher:
         self._news.pop(order_no, None)
 
     async def _hold(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Take what a socket tells until it ends, or is silent for too long."""
         await socket.send_json(self._resume())
         while True:
-            message = await socket.receive(_SILENCE_S)
+            try:
+                message = await socket.receive(_SILENCE_S)
+            except TimeoutError:
+                return
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return
             told = json.loads(message.data)
