@@ -48,8 +48,10 @@ class AppliedRule(Record, frozen=True):
 class HoldRef(Record, frozen=True):
     """One thing that the order must hold before it is created.
 
-    ``kind`` names the stage that owns the resource (``stock``), ``resource_id`` what is held of it
-    (the sku id as decimal text) and ``hold_id`` the hold, unique for all time.
+    ``kind`` names the stage that owns the resource (``stock`` or ``promotion``), ``resource_id``
+    what is held of it (the sku id as decimal text; see schemas/resource.py) and ``hold_id`` the
+    hold, unique for all time. ``capacity``, of a promotion: how much of it there is at all, as its
+    rule says; 0: what was granted.
     """
 
     hold_id: str
@@ -57,6 +59,7 @@ class HoldRef(Record, frozen=True):
     resource_id: str
     amount: int
     terms: HoldTerms | None = None
+    capacity: int = 0
 
 
 class SkuUnits(Record, frozen=True):

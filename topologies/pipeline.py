@@ -14,6 +14,7 @@ from streams.kernel.stage import Output, Stage
 from streams.orders import OrderLimits, orders_stage
 from streams.payments.stage import payments_stage
 from streams.pricing import PriceList
+from streams.promotions.stage import promotions_stage
 from topologies import flows
 
 
@@ -32,7 +33,7 @@ class Admission:
 
 def stages(limits: OrderLimits) -> tuple[Stage, ...]:
     """Return the stateful stages of the core chain."""
-    return (orders_stage(limits), inventory_stage(), payments_stage())
+    return (orders_stage(limits), inventory_stage(), payments_stage(), promotions_stage())
 
 
 def relays(prices: PriceList) -> tuple[Relay, ...]:
@@ -41,6 +42,7 @@ def relays(prices: PriceList) -> tuple[Relay, ...]:
         Admission(topics.ORDER_INTENTS, prices),
         Admission(topics.INVENTORY_INTENTS, prices),
         Admission(topics.PAYMENT_INTENTS, prices),
+        Admission(topics.PROMOTION_INTENTS, prices),
     )
 
 
