@@ -86,7 +86,8 @@ class PlaceOrderIntent(Record, frozen=True):
 
     ``total_fen`` is the total that the buyer agreed to; an intent whose total or unit prices differ
     from the catalogue is refused. ``pay_channel`` asks for a payment as soon as the order is
-    created; without it the client sends ``PayOrder`` later.
+    created; without it the client sends ``PayOrder`` later. ``coupons`` are the codes that the
+    buyer presents.
     """
 
     shop_id: int
@@ -99,13 +100,15 @@ class PlaceOrderIntent(Record, frozen=True):
     pay_channel: str | None = None
     flow: str = "standard"
     trace_id: str = ""
+    coupons: tuple[str, ...] = ()
 
 
 class AmendOrderIntent(Record, frozen=True):
     """The buyer wants other lines in an order that is not paid: ``lines`` replace the old ones.
 
     ``amend_key`` names the change within its order, so that a repeat has no effect. Prices and
-    ``total_fen`` are judged like those of a placement; ``currency`` is the order's.
+    ``total_fen`` are judged like those of a placement, and ``coupons`` have to be presented again;
+    ``currency`` is the order's.
     """
 
     order_no: str
@@ -116,6 +119,7 @@ class AmendOrderIntent(Record, frozen=True):
     total_fen: int
     currency: str = "CNY"
     trace_id: str = ""
+    coupons: tuple[str, ...] = ()
 
 
 # --- commands: the inbox of the orders stage (order.commands) ------------------------------------

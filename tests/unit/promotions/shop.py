@@ -125,19 +125,21 @@ class Shop:
             )
             self.send(topics.PAYMENT_COMMANDS, fact.order_no, report)
 
-    def run_with_crashes(self, dice: random.Random, batch: int) -> None:
-        """Let everybody read, in any order, dying and beginning again now and then."""
+    def run_with_crashes(self, dice: random.Random, batch: int, one_in: int = 8) -> None:
+        """Let everybody read, in any order; a turn in ``one_in`` is the reader's last, and the next
+        begins at a checkpoint again.
+        """
         moved = 1
         while moved:
             readers, moved = self.host.readers(), 0
             dice.shuffle(readers)
             for at in readers:
                 moved += self.host.turn(*at, dice.choice((1, batch // 2, batch)))
-                match dice.randrange(8):
+                match dice.randrange(one_in):
                     case 0:
                         self.host.crash(*at)
                         moved += 1  # it has to read again
-                    case 1 | 2 | 3:
+                    case last if last <= one_in // 2:
                         self.host.checkpoint(*at)
 
     def facts(self, topic: topics.Topic = topics.PROMOTION_EVENTS) -> list[Record]:
