@@ -48,8 +48,10 @@ class AppliedRule(Record, frozen=True):
 class HoldRef(Record, frozen=True):
     """One thing that the order must hold before it is created.
 
-    ``kind`` names the stage that owns the resource (``stock``), ``resource_id`` what is held of it
-    (the sku id as decimal text) and ``hold_id`` the hold, unique for all time.
+    ``kind`` names the stage that owns the resource (``stock`` or ``promotion``), ``resource_id``
+    what is held of it (the sku id as decimal text; see schemas/resource.py) and ``hold_id`` the
+    hold, unique for all time. ``capacity``, of a promotion: how much of it there is at all, as its
+    rule says; 0: what was granted.
     """
 
     hold_id: str
@@ -57,6 +59,7 @@ class HoldRef(Record, frozen=True):
     resource_id: str
     amount: int
     terms: HoldTerms | None = None
+    capacity: int = 0
 
 
 class SkuUnits(Record, frozen=True):
@@ -83,7 +86,8 @@ class PlaceOrderIntent(Record, frozen=True):
 
     ``total_fen`` is the total that the buyer agreed to; an intent whose total or unit prices differ
     from the catalogue is refused. ``pay_channel`` asks for a payment as soon as the order is
-    created; without it the client sends ``PayOrder`` later.
+    created; without it the client sends ``PayOrder`` later. ``coupons`` are the codes that the
+    buyer presents.
     """
 
     shop_id: int
@@ -96,13 +100,15 @@ class PlaceOrderIntent(Record, frozen=True):
     pay_channel: str | None = None
     flow: str = "standard"
     trace_id: str = ""
+    coupons: tuple[str, ...] = ()
 
 
 class AmendOrderIntent(Record, frozen=True):
     """The buyer wants other lines in an order that is not paid: ``lines`` replace the old ones.
 
     ``amend_key`` names the change within its order, so that a repeat has no effect. Prices and
-    ``total_fen`` are judged like those of a placement; ``currency`` is the order's.
+    ``total_fen`` are judged like those of a placement, and ``coupons`` have to be presented again;
+    ``currency`` is the order's.
     """
 
     order_no: str
@@ -113,6 +119,7 @@ class AmendOrderIntent(Record, frozen=True):
     total_fen: int
     currency: str = "CNY"
     trace_id: str = ""
+    coupons: tuple[str, ...] = ()
 
 
 # --- commands: the inbox of the orders stage (order.commands) ------------------------------------

@@ -19,6 +19,7 @@ from schemas import (
     payment,
     promotion,
     report,
+    resource,
     stream,
     webhook,
 )
@@ -93,6 +94,8 @@ _STOCK_ENTRIES = (
     inventory.CountStock,
     inventory.SetStockRules,
 )
+
+_RESOURCE_ENTRIES = (resource.GrantCapacity, resource.IssueCoupons, resource.ClaimCoupon)
 
 ORDER_INTENTS = Topic(
     "order.intents",
@@ -215,6 +218,38 @@ PAYMENT_CALLBACKS = Topic(
 )
 """Each callback of a gateway before anybody believed it: its body, and as headers ``gateway`` and
 those of its HTTP headers that its signature needs."""
+PROMOTION_INTENTS = Topic("promotion.intents", Kind.INTENTS, "resource", _RESOURCE_ENTRIES)
+PROMOTION_COMMANDS = Topic(
+    "promotion.commands",
+    Kind.COMMANDS,
+    "resource",
+    (
+        resource.TryPromotion,
+        resource.ConfirmPromotion,
+        resource.CancelPromotion,
+        resource.ReturnPromotion,
+        *_RESOURCE_ENTRIES,
+        stream.Tick,
+    ),
+)
+PROMOTION_EVENTS = Topic(
+    "promotion.events",
+    Kind.EVENTS,
+    "resource",
+    (
+        resource.CapacityGranted,
+        resource.CouponsIssued,
+        resource.CouponClaimed,
+        resource.PromotionHeld,
+        resource.PromotionSpent,
+        resource.PromotionReleased,
+        resource.PromotionReturned,
+        resource.PromotionRefused,
+        resource.PromotionFenced,
+        resource.PromotionEndRefused,
+        resource.PromotionEntryRefused,
+    ),
+)
 ORDER_COMMANDS = Topic(
     "order.commands",
     Kind.COMMANDS,
@@ -234,6 +269,12 @@ ORDER_COMMANDS = Topic(
         inventory.HoldExtended,
         inventory.HoldFenced,
         inventory.HoldEndRefused,
+        resource.PromotionHeld,
+        resource.PromotionSpent,
+        resource.PromotionReleased,
+        resource.PromotionRefused,
+        resource.PromotionFenced,
+        resource.PromotionEndRefused,
         payment.PaymentSucceeded,
         payment.PaymentFailed,
         payment.PaymentClosed,
@@ -277,6 +318,9 @@ PUBLIC = (
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
     PAYMENT_CALLBACKS,
+    PROMOTION_INTENTS,
+    PROMOTION_COMMANDS,
+    PROMOTION_EVENTS,
     CATALOG_EVENTS,
     WEBHOOK_ENDPOINTS,
     REPORT_SALES,

@@ -7,40 +7,43 @@ from schemas.record import Record
 from schemas.registry import public_records
 from schemas.stream import Progress
 from schemas.topics import Kind, Topic
-from streams.admission import admit
+from streams.admission import Packs, admit
 from streams.inventory.stage import inventory_stage
 from streams.kernel.relay import Relay
 from streams.kernel.stage import Output, Stage
 from streams.orders import OrderLimits, orders_stage
 from streams.payments.stage import payments_stage
 from streams.pricing import PriceList
+from streams.promotions.stage import promotions_stage
 from topologies import flows
 
 
 class Admission:
-    """Admits intents from one public topic; everything it needs to judge is the price list."""
+    """Admits intents from one public topic; all it needs to judge are price list and promotions."""
 
-    def __init__(self, source: Topic, prices: PriceList) -> None:
+    def __init__(self, source: Topic, prices: PriceList, packs: Packs | None = None) -> None:
         self.name = f"admission-{source.name.partition('.')[0]}"
         self.source = source
         self._prices = prices
+        self._packs = packs
 
     def forward(self, message: Record, now_ms: int) -> Output:
         """Return the admitted command; raise InvalidMessage with every reason against it."""
-        return admit(message, self._prices, now_ms)
+        return admit(message, self._prices, now_ms, self._packs)
 
 
 def stages(limits: OrderLimits) -> tuple[Stage, ...]:
     """Return the stateful stages of the core chain."""
-    return (orders_stage(limits), inventory_stage(), payments_stage())
+    return (orders_stage(limits), inventory_stage(), payments_stage(), promotions_stage())
 
 
-def relays(prices: PriceList) -> tuple[Relay, ...]:
+def relays(prices: PriceList, packs: Packs | None = None) -> tuple[Relay, ...]:
     """Return the public ways in."""
     return (
-        Admission(topics.ORDER_INTENTS, prices),
+        Admission(topics.ORDER_INTENTS, prices, packs),
         Admission(topics.INVENTORY_INTENTS, prices),
         Admission(topics.PAYMENT_INTENTS, prices),
+        Admission(topics.PROMOTION_INTENTS, prices),
     )
 
 

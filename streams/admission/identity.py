@@ -42,7 +42,7 @@ def derive_trace_id(name: str) -> str:
 def fingerprint_of(intent: PlaceOrderIntent) -> str:
     """Return 16 hex digits that differ when the body does: lines, total, currency, channel, flow.
 
-    The terms of a line are part of it.
+    The terms of a line are part of it, and so are coupons.
 
     The order of the lines does not matter. ``placed_at_ms`` and ``trace_id`` do not count: a client
     that asks again may send new ones.
@@ -62,6 +62,7 @@ def fingerprint_of(intent: PlaceOrderIntent) -> str:
             "-" if intent.pay_channel is None else f"={intent.pay_channel}",
             intent.flow,
             *lines,
+            *(f"coupon {code}" for code in sorted(intent.coupons)),
         )
     )
     return blake2b(body.encode(), digest_size=_FINGERPRINT_BYTES, person=b"body").hexdigest()

@@ -25,6 +25,7 @@ from streams.admission.fields import (
 )
 from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
+from streams.admission.promoting import Packs, check_coupons, promotion_holds, shopper_of
 from streams.pricing.cart import Cart, PricedCart, PricingReason, UnpriceableCart
 from streams.pricing.price import price
 from streams.pricing.price_list import PriceList
@@ -59,8 +60,10 @@ _WHAT_TO_DO = {
 }
 
 
-def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) -> PlaceOrder:
-    """Return the command that places the order.
+def admit_order(
+    intent: PlaceOrderIntent, price_list: PriceList, now_ms: int, packs: Packs | None = None
+) -> PlaceOrder:
+    """Return the command that places the order, at the best price under the shop's pack.
 
     ``now_ms`` is the broker's log-append time of the intent (epoch ms). Raises InvalidIntent with
     every problem, in the order: owner, key, flow, channel, currency, trace, age, cart, prices.
@@ -68,11 +71,18 @@ def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) ->
     problems: list[Problem] = []
     _check_head(intent, now_ms, problems)
     _check_cart(intent, problems)
-    priced = price(Cart(intent.shop_id, intent.currency, intent.lines), price_list)
+    cart = Cart(intent.shop_id, intent.currency, intent.lines)
+    pack = packs.current(intent.shop_id) if packs is not None else None
+    if pack is None:
+        priced = price(cart, price_list)
+    else:
+        priced = price(cart, price_list, pack, shopper_of(intent, now_ms))
     if isinstance(priced, UnpriceableCart):
         _report_unpriced(intent, priced, price_list, problems)
         raise InvalidIntent(tuple(problems))
     _check_unit_prices(enumerate(intent.lines), priced, problems)
+    if intent.coupons:
+        check_coupons(intent.coupons, priced, problems)
     if intent.total_fen != priced.total_fen:
         detail = (
             f"the cart costs {priced.total_fen}, not {intent.total_fen}; show the buyer the new "
@@ -89,7 +99,7 @@ def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) ->
         currency=priced.currency,
         lines=priced.lines,
         rules=priced.rules,
-        holds=_holds(order_no, intent.lines),
+        holds=_holds(order_no, intent.lines) + promotion_holds(order_no, priced),
         total_fen=priced.total_fen,
         placed_at_ms=intent.placed_at_ms,
         fingerprint=fingerprint_of(intent),
@@ -99,7 +109,9 @@ def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) ->
     )
 
 
-def admit_amend(intent: AmendOrderIntent, price_list: PriceList, now_ms: int) -> AmendOrder:
+def admit_amend(
+    intent: AmendOrderIntent, price_list: PriceList, now_ms: int, packs: Packs | None = None
+) -> AmendOrder:
     """Return the command that changes the order: judged as if its lines were placed now.
 
     Raises InvalidIntent with every problem, in the order: number, then as ``admit_order``.
@@ -115,9 +127,10 @@ def admit_amend(intent: AmendOrderIntent, price_list: PriceList, now_ms: int) ->
         placed_at_ms=now_ms,
         currency=intent.currency,
         trace_id=intent.trace_id,
+        coupons=intent.coupons,
     )
     try:
-        order = admit_order(placement, price_list, now_ms)
+        order = admit_order(placement, price_list, now_ms, packs)
     except InvalidIntent as error:
         for problem in error.problems:
             is_key = problem.field == "client_key"

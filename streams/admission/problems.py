@@ -26,12 +26,14 @@ class ProblemCode(StrEnum):
     BAD_OPERATOR = "BAD_OPERATOR"
     BAD_ENTRY = "BAD_ENTRY"  # of a change of stock
     BAD_TERMS = "BAD_TERMS"  # of how units may be held
+    BAD_PROMOTION = "BAD_PROMOTION"  # of a grant, an issue or a claim
     BAD_TICKET = "BAD_TICKET"  # of an operator's word on a payment's ticket
     EXPIRED_INTENT = "EXPIRED_INTENT"  # too old, or from the future
     EMPTY_CART = "EMPTY_CART"
     TOO_MANY_LINES = "TOO_MANY_LINES"
     BAD_QUANTITY = "BAD_QUANTITY"
     UNKNOWN_SKU = "UNKNOWN_SKU"
+    UNUSABLE_COUPON = "UNUSABLE_COUPON"
     PRICE_CHANGED = "PRICE_CHANGED"
 
 

@@ -36,6 +36,14 @@ from schemas.payment import (
     RefundSucceeded,
 )
 from schemas.record import Record
+from schemas.resource import (
+    PromotionEndRefused,
+    PromotionFenced,
+    PromotionHeld,
+    PromotionRefused,
+    PromotionReleased,
+    PromotionSpent,
+)
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import View
 from streams.orders import (
@@ -77,6 +85,12 @@ DECIDE: Mapping[type[Record], Callable[[OrderLimits, View, Any, int], Sequence[R
     HoldExtended: holding.hold_extended,
     HoldFenced: holding.hold_fenced,
     HoldEndRefused: holding.hold_end_refused,
+    PromotionHeld: holding.stock_held,
+    PromotionRefused: holding.stock_refused,
+    PromotionSpent: holding.stock_deducted,
+    PromotionReleased: holding.stock_released,
+    PromotionFenced: holding.hold_fenced,
+    PromotionEndRefused: holding.hold_end_refused,
     PaymentSucceeded: paying.payment_succeeded,
     PaymentFailed: paying.payment_failed,
     PaymentClosed: paying.payment_closed,

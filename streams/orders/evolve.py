@@ -46,6 +46,7 @@ from streams.orders.state import (
     RefundPart,
     after,
     attempt_of,
+    promotions_of,
 )
 from streams.orders.units import to_ship
 
@@ -233,7 +234,7 @@ def _partly_refunded(
 ) -> None:
     """Go on with what is left; goods that are all under way or there complete by themselves."""
     order = present(state, Order, fact.order_no)
-    is_delivered = not order.holds  # completed before: see ``revived``
+    is_delivered = len(order.holds) == len(promotions_of(order.holds))  # before: see ``revived``
     due_ms = 0
     if is_delivered:
         due_ms = now_ms + limits.return_window_ms
@@ -299,6 +300,7 @@ def _finished(
         due_ms=max(now_ms, order.placed_at_ms) + kept_ms,
         sold=order.sold if is_completed else b"",
         refunds=order.refunds if is_completed else (),
+        promotions=promotions_of(order.holds) if is_completed else (),
     )
     state.delete(Order, order_no)
     state.put(order_no, finished)

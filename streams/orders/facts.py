@@ -60,6 +60,19 @@ class HoldUndone(Record, frozen=True):
     trace_id: str
 
 
+class PromotionsReturned(Record, frozen=True):
+    """All the money went back: ``holds``, which were used up, are given back if their owner agrees.
+
+    Nobody waits for the answer, as the order has ended.
+    """
+
+    order_no: str
+    shop_id: int
+    user_id: int
+    holds: tuple[HoldRef, ...]
+    trace_id: str
+
+
 class HoldReasked(Record, frozen=True):
     """The hold at ``index`` is lost: the same units are asked for as ``hold``, under another id."""
 

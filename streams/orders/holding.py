@@ -1,7 +1,7 @@
-"""The answers of the inventory stage: what each means by the mark of the hold it is about.
+"""The answers about holds, of inventory and promotions: what each means by the mark of the hold.
 
 An answer that nobody awaits has no effect: it repeats an earlier one, or the order has ended. The
-exception is StockHeld, which brings units: if nobody awaits them they are given back. A hold over
+exception is that something is held: if nobody awaits it, it is given back. A hold over
 several warehouses, or with promised units, is answered by several facts at once: the first counts.
 
 A hold that an amend adds is not yet one of the order's: see ``amending``.
@@ -28,26 +28,50 @@ from schemas.inventory import (
 )
 from schemas.order import HoldRef, OrderConfirmed, Refusal
 from schemas.record import Record
+from schemas.resource import (
+    CancelPromotion,
+    ConfirmPromotion,
+    PromotionEndRefused,
+    PromotionFenced,
+    PromotionHeld,
+    PromotionRefused,
+    PromotionReleased,
+    PromotionSpent,
+)
 from streams.kernel.stage import View
 from streams.orders import amending, reholding
 from streams.orders.ending import cancel_answered, hold_lost_unpaid
 from streams.orders.facts import HoldAnswered, HoldDenied, HoldsReturned
 from streams.orders.limits import OrderLimits
 from streams.orders.parking import parked
-from streams.orders.placing import STOCK, hold_denied, hold_granted
+from streams.orders.placing import hold_denied, hold_granted
 from streams.orders.reasons import ParkReason
 from streams.orders.refunding import wanted_refund
-from streams.orders.state import HoldMark, Order, OrderStatus, hold_index, with_mark
+from streams.orders.state import (
+    PROMOTION,
+    STOCK,
+    HoldMark,
+    Order,
+    OrderStatus,
+    hold_index,
+    with_mark,
+)
 
 _ASKED, _HELD, _CONFIRMING = HoldMark.ASKED, HoldMark.HELD, HoldMark.CONFIRMING
 _CANCELLING, _RELEASED = HoldMark.CANCELLING, HoldMark.RELEASED
 _NOT_HELD = HoldMark.REFUSED + HoldMark.RELEASED
 _NOTHING = ""  # no mark: the order is not live, or the hold is none of its own
 
-Granted = StockHeld | StockBackordered
-Sold = StockDeducted | BackorderConfirmed
-Released = StockReleased | BackorderReleased
-HoldReply = Granted | Sold | Released | StockRefused | HoldFenced | HoldEndRefused
+_CONFIRMS = (ConfirmHold.__name__, ConfirmPromotion.__name__)
+_CANCELS = (CancelHold.__name__, CancelPromotion.__name__)
+
+Granted = StockHeld | StockBackordered | PromotionHeld
+Refused = StockRefused | PromotionRefused
+Sold = StockDeducted | BackorderConfirmed | PromotionSpent
+Released = StockReleased | BackorderReleased | PromotionReleased
+Fenced = HoldFenced | PromotionFenced
+EndRefused = HoldEndRefused | PromotionEndRefused
+HoldReply = Granted | Refused | Sold | Released | Fenced | EndRefused
 
 
 def stock_held(limits: OrderLimits, state: View, message: Granted, now_ms: int) -> Sequence[Record]:
@@ -63,13 +87,13 @@ def stock_held(limits: OrderLimits, state: View, message: Granted, now_ms: int) 
             return amending.hold_granted(order, index)
     if mark and mark not in _NOT_HELD:
         return ()
-    hold = HoldRef(message.hold_id, STOCK, str(message.sku_id), message.qty)
+    hold = _ref(message)
     order_no, trace_id = message.order_no, message.trace_id
     return (HoldsReturned(order_no, message.shop_id, (hold,), "NOT_AWAITED", trace_id),)
 
 
 def stock_refused(
-    _limits: OrderLimits, state: View, message: StockRefused, _now_ms: int
+    _limits: OrderLimits, state: View, message: Refused, _now_ms: int
 ) -> Sequence[Record]:
     """Count the refusal; of a hold that is being cancelled it says that nothing is held."""
     order, index, mark = _find(state, message)
@@ -114,14 +138,14 @@ def stock_released(
     if order.status is OrderStatus.CREATED:
         return hold_lost_unpaid(order, index)
     if order.status is OrderStatus.RESERVING:  # other answers are still awaited
-        resource_id = order.holds[index].resource_id
-        refusal = Refusal(resource_id, StockReason.HOLD_EXPIRED, message.qty, 0)
+        hold = order.holds[index]
+        refusal = Refusal(hold.resource_id, StockReason.HOLD_EXPIRED, hold.amount, 0)
         return (HoldDenied(order.order_no, index, refusal),)
     return (HoldAnswered(order.order_no, index, _RELEASED),)
 
 
 def hold_fenced(
-    _limits: OrderLimits, state: View, message: HoldFenced, _now_ms: int
+    _limits: OrderLimits, state: View, message: Fenced, _now_ms: int
 ) -> Sequence[Record]:
     """Take in that the cancel came before the try: nothing is held, nothing will be."""
     order, index, mark = _find(state, message)
@@ -131,7 +155,7 @@ def hold_fenced(
 
 
 def hold_end_refused(
-    limits: OrderLimits, state: View, message: HoldEndRefused, _now_ms: int
+    limits: OrderLimits, state: View, message: EndRefused, _now_ms: int
 ) -> Sequence[Record]:
     """Take in that the hold had ended otherwise.
 
@@ -142,11 +166,11 @@ def hold_end_refused(
     if order is None:
         return ()
     sold = message.reason == StockReason.ALREADY_CONFIRMED
-    if mark == _CONFIRMING and message.command == ConfirmHold.__name__:
+    if mark == _CONFIRMING and message.command in _CONFIRMS:
         if sold:
             return _hold_confirmed(order, index)
         return reholding.hold_lost(limits, order, index)
-    if mark == _CANCELLING and message.command == CancelHold.__name__:
+    if mark == _CANCELLING and message.command in _CANCELS:
         if not sold:
             return cancel_answered(order, index, _RELEASED)
         if order.status is OrderStatus.CANCELLING:
@@ -163,9 +187,15 @@ def hold_extended(
 
 def _amount(message: Granted) -> int:
     """Return how much the whole hold has, in all warehouses and promised."""
-    if isinstance(message, StockBackordered):
-        return message.asked
-    return message.qty if message.allocated is None else message.allocated.qty
+    if isinstance(message, StockHeld):
+        return message.qty if message.allocated is None else message.allocated.qty
+    return message.asked if isinstance(message, StockBackordered) else message.amount
+
+
+def _ref(message: Granted) -> HoldRef:
+    if isinstance(message, PromotionHeld):
+        return HoldRef(message.hold_id, PROMOTION, message.resource_id, message.amount)
+    return HoldRef(message.hold_id, STOCK, str(message.sku_id), message.qty)
 
 
 def _find(state: View, message: HoldReply) -> tuple[Order | None, int, str]:

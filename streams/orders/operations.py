@@ -182,5 +182,5 @@ _EFFECTS: Mapping[Effect, Callable[[Order, str], Sequence[Record]]] = {
     Effect.COMPLETE: lambda order, _reason: (completed(order, order.version + 1),),
     Effect.REFUND: lambda order, reason: (refund_rest(order, order.version + 1, reason),),
     Effect.REFUND_WITH_HOLDS: lambda order, reason: refund_undone(order, order.version + 1, reason),
-    Effect.REFUND_DONE: lambda order, _reason: (refund_done(order, order.version + 1),),
+    Effect.REFUND_DONE: lambda order, _reason: refund_done(order, order.version + 1),
 }

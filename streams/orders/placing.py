@@ -26,6 +26,8 @@ from streams.orders.limits import OrderLimits
 from streams.orders.reasons import PARTLY_HELD, TIMEOUT, OrderReason
 from streams.orders.sold import lines_of
 from streams.orders.state import (
+    PROMOTION,
+    STOCK,
     FinishedOrder,
     HoldMark,
     Order,
@@ -37,7 +39,6 @@ from streams.orders.state import (
 )
 from streams.orders.units import Count, count, cut_to
 
-STOCK = "stock"
 _FINGERPRINT = re.compile("[0-9a-f]{16}").fullmatch  # 8 bytes are kept of a finished order's
 _ASKED, _HELD = HoldMark.ASKED, HoldMark.HELD
 
@@ -184,8 +185,9 @@ def _created(limits: OrderLimits, order: Order, now_ms: int) -> OrderCreated:
 def _held(order: Order) -> Count:
     held: Count = {}
     for hold in order.holds:
-        sku_id = int(hold.resource_id)
-        held[sku_id] = held.get(sku_id, 0) + hold.amount
+        if hold.kind == STOCK:
+            sku_id = int(hold.resource_id)
+            held[sku_id] = held.get(sku_id, 0) + hold.amount
     return held
 
 
@@ -234,10 +236,11 @@ def check_holds(holds: tuple[HoldRef, ...]) -> None:
     if not holds or (len(holds) > 1 and len({hold.hold_id for hold in holds}) != len(holds)):
         raise InvalidMessage("BAD_HOLDS", "an order needs at least one hold, each with its own id")
     for hold in holds:
-        sku = hold.resource_id
-        if hold.kind != STOCK or not (sku.isdecimal() and sku.isascii()) or hold.amount < 1:
+        kind, named = hold.kind, hold.resource_id
+        is_named = named.isdecimal() and named.isascii() if kind == STOCK else kind == PROMOTION
+        if not is_named or not named or hold.amount < 1:
             raise InvalidMessage(
                 "BAD_HOLDS",
-                f"{hold.hold_id}: expected kind {STOCK!r}, a sku id and an amount >= 1, got "
-                f"{hold.kind!r}, {sku!r} and {hold.amount}",
+                f"{hold.hold_id}: expected kind {STOCK!r} and a sku id, or {PROMOTION!r} and a "
+                f"resource, and an amount >= 1, got {kind!r}, {named!r} and {hold.amount}",
             )

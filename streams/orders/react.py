@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from schemas import topics
-from schemas.inventory import CancelHold, ConfirmHold, ReturnStock, TryHold
 from schemas.order import (
-    HoldRef,
     OrderAmended,
     OrderCancelled,
     OrderCancelling,
@@ -34,6 +32,7 @@ from schemas.payment import ClosePayments, RequestPayment, RequestRefund
 from schemas.record import Record
 from streams.kernel.errors import StageDefect
 from streams.kernel.stage import Output, View
+from streams.orders.asking import cancel_hold, confirm_hold, try_hold, undo_hold
 from streams.orders.facts import (
     AmendAnswered,
     AmendAsked,
@@ -50,6 +49,7 @@ from streams.orders.facts import (
     OrderForgotten,
     PaymentsEnded,
     PaymentTaken,
+    PromotionsReturned,
     RefundWanted,
     StepAsked,
     StepRetried,
@@ -59,11 +59,10 @@ from streams.orders.facts import (
     TimerHeld,
 )
 from streams.orders.limits import OrderLimits
-from streams.orders.reasons import AMENDED, SURPLUS
+from streams.orders.reasons import AMENDED, REFUNDED, SURPLUS
 from streams.orders.state import HoldMark, Order, OrderStatus, marked, pay_no, refund_no, under_way
 
 _EVENTS = topics.ORDER_EVENTS.name
-_INVENTORY = topics.INVENTORY_COMMANDS.name
 _PAYMENTS = topics.PAYMENT_COMMANDS.name
 
 Outputs = Sequence[Output]
@@ -80,7 +79,7 @@ def _silent(_limits: OrderLimits, _state: View, _fact: Record) -> Outputs:
 def _placed(limits: OrderLimits, _state: View, fact: OrderPlaced) -> Outputs:
     return [
         Output(_EVENTS, fact.order_no, fact),
-        *(_try_hold(limits, fact, hold) for hold in fact.holds),
+        *(try_hold(limits, fact, hold) for hold in fact.holds),
     ]
 
 
@@ -101,7 +100,7 @@ def _payment_opened(_limits: OrderLimits, _state: View, fact: OrderPaymentOpened
 
 def _amend_asked(limits: OrderLimits, state: View, fact: AmendAsked) -> Outputs:
     order = _live(state, fact.order_no)
-    return [_try_hold(limits, order, hold) for hold in fact.amendment.added]
+    return [try_hold(limits, order, hold) for hold in fact.amendment.added]
 
 
 def _amend_held(_limits: OrderLimits, _state: View, fact: AmendHeld) -> Outputs:
@@ -112,7 +111,7 @@ def _paid(_limits: OrderLimits, state: View, fact: OrderPaid) -> Outputs:
     order = _live(state, fact.order_no)
     return [
         Output(_EVENTS, fact.order_no, fact),
-        *(_confirm_hold(order, hold) for hold in order.holds),
+        *(confirm_hold(order, hold) for hold in order.holds),
     ]
 
 
@@ -133,31 +132,34 @@ def _refunding(_limits: OrderLimits, _state: View, fact: OrderRefunding) -> Outp
 
 def _holds_returned(_limits: OrderLimits, _state: View, fact: HoldsReturned) -> Outputs:
     order_no, shop_id, trace_id = fact.order_no, fact.shop_id, fact.trace_id
-    return [_cancel_hold(order_no, shop_id, hold, fact.reason, trace_id) for hold in fact.holds]
+    return [cancel_hold(order_no, shop_id, hold, fact.reason, trace_id) for hold in fact.holds]
 
 
 def _hold_undone(_limits: OrderLimits, _state: View, fact: HoldUndone) -> Outputs:
-    sku = fact.hold.resource_id
-    undo = ReturnStock(
-        hold_id=fact.hold.hold_id,
-        order_no=fact.order_no,
-        shop_id=fact.shop_id,
-        user_id=fact.user_id,
-        sku_id=int(sku),
-        qty=fact.hold.amount if fact.is_sold else 0,
-        reason=fact.reason,
-        trace_id=fact.trace_id,
+    hold = fact.hold
+    amount = hold.amount if fact.is_sold else 0
+    return (
+        undo_hold(
+            fact.order_no, fact.shop_id, fact.user_id, hold, amount, fact.reason, fact.trace_id
+        ),
     )
-    return (Output(_INVENTORY, sku, undo),)
+
+
+def _promotions_returned(_limits: OrderLimits, _state: View, fact: PromotionsReturned) -> Outputs:
+    order_no, shop_id, user_id = fact.order_no, fact.shop_id, fact.user_id
+    return [
+        undo_hold(order_no, shop_id, user_id, hold, hold.amount, REFUNDED, fact.trace_id)
+        for hold in fact.holds
+    ]
 
 
 def _hold_reasked(limits: OrderLimits, state: View, fact: HoldReasked) -> Outputs:
-    return (_try_hold(limits, _live(state, fact.order_no), fact.hold),)
+    return (try_hold(limits, _live(state, fact.order_no), fact.hold),)
 
 
 def _hold_regained(_limits: OrderLimits, state: View, fact: HoldRegained) -> Outputs:
     order = _live(state, fact.order_no)
-    return (_confirm_hold(order, order.holds[fact.index]),)
+    return (confirm_hold(order, order.holds[fact.index]),)
 
 
 def _payments_ended(_limits: OrderLimits, _state: View, fact: PaymentsEnded) -> Outputs:
@@ -176,10 +178,10 @@ def _step_retried(limits: OrderLimits, state: View, fact: StepRetried | StepAske
         return _ask_refund(order)
     if order.status is OrderStatus.CREATED:
         return _ask_amend(limits, order) if order.amendment is not None else _ask_payment(order)
-    asks = [_try_hold(limits, order, hold) for hold in marked(order, marks, HoldMark.ASKED)]
-    asks += [_confirm_hold(order, hold) for hold in marked(order, marks, HoldMark.CONFIRMING)]
+    asks = [try_hold(limits, order, hold) for hold in marked(order, marks, HoldMark.ASKED)]
+    asks += [confirm_hold(order, hold) for hold in marked(order, marks, HoldMark.CONFIRMING)]
     asks += [
-        _cancel_hold(order.order_no, order.shop_id, hold, reason, order.trace_id)
+        cancel_hold(order.order_no, order.shop_id, hold, reason, order.trace_id)
         for hold in marked(order, marks, HoldMark.CANCELLING)
     ]
     return asks
@@ -209,7 +211,7 @@ def _ask_amend(limits: OrderLimits, order: Order) -> Outputs:
         number = pay_no(order.order_no, order.attempts)
         return (_close_attempts(order.order_no, order.shop_id, number, order.trace_id),)
     return [
-        _try_hold(limits, order, hold)
+        try_hold(limits, order, hold)
         for hold, mark in zip(change.added, change.marks, strict=True)
         if mark == HoldMark.ASKED
     ]
@@ -234,47 +236,6 @@ def _live(state: View, order_no: str) -> Order:
     if order is None:
         raise StageDefect(f"there is no live order {order_no}")
     return order
-
-
-def _try_hold(limits: OrderLimits, order: OrderPlaced | Order, hold: HoldRef) -> Output:
-    sku = hold.resource_id
-    ask = TryHold(
-        hold_id=hold.hold_id,
-        order_no=order.order_no,
-        shop_id=order.shop_id,
-        user_id=order.user_id,
-        sku_id=int(sku),
-        qty=hold.amount,
-        ttl_ms=limits.hold_ttl_ms,
-        trace_id=order.trace_id,
-        terms=hold.terms,
-    )
-    return Output(_INVENTORY, sku, ask)
-
-
-def _confirm_hold(order: Order, hold: HoldRef) -> Output:
-    sku = hold.resource_id
-    confirm = ConfirmHold(
-        hold_id=hold.hold_id,
-        order_no=order.order_no,
-        shop_id=order.shop_id,
-        sku_id=int(sku),
-        trace_id=order.trace_id,
-    )
-    return Output(_INVENTORY, sku, confirm)
-
-
-def _cancel_hold(order_no: str, shop_id: int, hold: HoldRef, reason: str, trace_id: str) -> Output:
-    sku = hold.resource_id
-    cancel = CancelHold(
-        hold_id=hold.hold_id,
-        order_no=order_no,
-        shop_id=shop_id,
-        sku_id=int(sku),
-        reason=reason,
-        trace_id=trace_id,
-    )
-    return Output(_INVENTORY, sku, cancel)
 
 
 def _close_attempts(order_no: str, shop_id: int, number: str, trace_id: str) -> Output:
@@ -324,6 +285,7 @@ REACT: Mapping[type[Record], Callable[[OrderLimits, View, Any], Outputs]] = {
     HoldDenied: _silent,
     HoldsReturned: _holds_returned,
     HoldUndone: _hold_undone,
+    PromotionsReturned: _promotions_returned,
     HoldReasked: _hold_reasked,
     HoldRegained: _hold_regained,
     PaymentsEnded: _payments_ended,

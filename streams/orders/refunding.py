@@ -12,6 +12,7 @@ from streams.orders import surplus
 from streams.orders.commands import owned, refused, repeated, ruled
 from streams.orders.facts import (
     HoldUndone,
+    PromotionsReturned,
     RefundWanted,
     StepRetried,
 )
@@ -25,7 +26,9 @@ from streams.orders.state import (
     OrderStatus,
     RefundPart,
     attempt_of,
+    marked,
     pay_no,
+    promotions_of,
     refund_no,
     under_way,
 )
@@ -138,19 +141,22 @@ def refund_succeeded(
         return surplus.returned(state, message.pay_no)
     if order.status not in _REFUND_STEPS or message.refund_no != _last_number(order):
         return ()  # a repeat
-    return (refund_done(order, order.version + 1),)
+    return refund_done(order, order.version + 1)
 
 
 def _last_number(order: Order) -> str:
     return refund_no(pay_no(order.order_no, order.paid_attempt), order.refund_attempts)
 
 
-def refund_done(order: Order, version: int) -> OrderRefunded | OrderPartlyRefunded:
-    """Return the fact that the refund under way is done; the last one leaves nothing kept."""
+def refund_done(order: Order, version: int) -> Sequence[Record]:
+    """End the refund under way; the last one leaves nothing kept, and gives promotions back.
+
+    A part of the money brings no promotion back: it counts for all that was bought with it.
+    """
     part = under_way(order)
     is_last = part.amount_fen >= _kept_fen(order, order.refunds[:-1])
     kind = OrderRefunded if is_last else OrderPartlyRefunded
-    return kind(
+    done = kind(
         order_no=order.order_no,
         version=version,
         shop_id=order.shop_id,
@@ -159,6 +165,13 @@ def refund_done(order: Order, version: int) -> OrderRefunded | OrderPartlyRefund
         amount_fen=part.amount_fen,
         trace_id=order.trace_id,
     )
+    used = promotions_of(marked(order, order.hold_marks, HoldMark.DEDUCTED)) if is_last else ()
+    if not used:
+        return (done,)
+    returned = PromotionsReturned(
+        order.order_no, order.shop_id, order.user_id, used, order.trace_id
+    )
+    return (done, returned)
 
 
 def refund_failed(

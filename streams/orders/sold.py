@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.inventory import Shortage
 from schemas.order import HoldRef, PricedLine
-from streams.orders.state import FinishedOrder, Order, status_of
+from streams.orders.state import FinishedOrder, HoldMark, Order, status_of
 
 _PARTIAL = Shortage.PARTIAL
 _encode = msgspec.msgpack.Encoder().encode
@@ -41,7 +41,7 @@ def _line(sku_id: int, qty: int, payable_fen: int, unit_price_fen: int = 0) -> P
 
 
 def revived(finished: FinishedOrder, trace_id: str) -> Order:
-    """Return a finished order as it has to be to be refunded: it holds nothing, all is there."""
+    """Return a finished order as it has to be to be refunded: it holds no goods, all is there."""
     return Order(
         order_no=finished.order_no,
         status=status_of(finished),
@@ -53,8 +53,8 @@ def revived(finished: FinishedOrder, trace_id: str) -> Order:
         placed_at_ms=0,  # long ago: the memory of its end is counted from the second end
         fingerprint=finished.fingerprint.hex(),
         trace_id=trace_id,
-        holds=(),
-        hold_marks="",
+        holds=finished.promotions,
+        hold_marks=HoldMark.DEDUCTED * len(finished.promotions),
         due_ms=0,
         paid_attempt=finished.paid_attempt,
         refund_attempts=len(finished.refunds),

@@ -41,6 +41,9 @@ from schemas.record import Record
 from streams.kernel.errors import StageDefect
 from streams.orders.reasons import ParkReason
 
+STOCK, PROMOTION = "stock", "promotion"
+"""Kinds of holds."""
+
 
 class OrderStatus(StrEnum):
     """Where an order stands."""
@@ -223,7 +226,8 @@ class FinishedOrder(Record, frozen=True):
 
     It tells a repeated request from a conflicting one (``fingerprint``: 8 bytes), and knows enough
     to refund a completed order and to send late money back. About 60 bytes in Avro; a completed
-    order also keeps ``sold``, from which partial refunds are counted: some 10 bytes a line.
+    order also keeps ``sold``, from which partial refunds are counted: some 10 bytes a line; and
+    ``promotions``, its holds that a refund may bring back.
     """
 
     order_no: str
@@ -238,6 +242,7 @@ class FinishedOrder(Record, frozen=True):
     due_ms: int
     sold: bytes = b""
     refunds: tuple[RefundPart, ...] = ()
+    promotions: tuple[HoldRef, ...] = ()
 
 
 class SurplusRefund(Record, frozen=True):
@@ -291,6 +296,11 @@ def hold_index(order: Order, hold_id: str) -> int:
         if hold.hold_id == hold_id:
             return index
     return -1
+
+
+def promotions_of(holds: tuple[HoldRef, ...]) -> tuple[HoldRef, ...]:
+    """Return the holds that are of promotions; mostly there are none."""
+    return tuple(hold for hold in holds if hold.kind != STOCK)
 
 
 def with_mark(marks: str, index: int, mark: str) -> str:

@@ -21,7 +21,12 @@ from tests.laws.history import History
 from tests.laws.world import CODEC, STAGES, World
 from topologies.audit.auditor import Auditor, Verdict
 
-FACTS = (topics.ORDER_EVENTS, topics.PAYMENT_EVENTS, topics.INVENTORY_EVENTS)
+FACTS = (
+    topics.ORDER_EVENTS,
+    topics.PAYMENT_EVENTS,
+    topics.INVENTORY_EVENTS,
+    topics.PROMOTION_EVENTS,
+)
 INBOXES = tuple(stage.inbox for stage in STAGES.values())
 
 

@@ -1,4 +1,4 @@
-"""The whole pipeline over a log in memory: admission, three stages and a payment gateway."""
+"""The whole pipeline over a log in memory: admission, all stages and a payment gateway."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ from schemas.payment import (
     ResolveTicket,
     TicketResolution,
 )
+from schemas.promotion import AmountOff, Effect, Level, Rule, RulePack
 from schemas.record import Record
 from streams.admission.identity import derive_order_no
 from streams.engine.fold import cause_of
@@ -45,7 +46,15 @@ from streams.engine.memory import MemoryHost, MemoryLog, Reader
 from streams.engine.store import MemoryStore, NewStore
 from streams.kernel.stage import Output
 from streams.orders import OrderLimits
-from streams.pricing import ListPrice
+from streams.pricing import (
+    Cart,
+    CompiledPack,
+    ListPrice,
+    PricedCart,
+    Shopper,
+    compile_pack,
+    price,
+)
 from tests.laws.history import (
     MINUTE_MS,
     RESOLUTIONS,
@@ -91,6 +100,34 @@ class Prices:
 
     def lookup(self, shop_id: int, sku_id: int) -> ListPrice:
         return ListPrice(100 * sku_id, "CNY")
+
+
+PACK = compile_pack(
+    RulePack(
+        "fest",
+        SHOP,
+        (
+            Rule(
+                "full",
+                Level.ORDER,
+                Effect(amount_off=AmountOff(30)),
+                when="cart.fen >= 400",
+                budget_fen=270,
+                quota=10,
+                per_user=6,
+            ),
+        ),
+        version=1,
+    )
+)
+"""For carts of some size: now and then a budget, a quota or a buyer's limit runs out."""
+
+
+class Packs:
+    """The shop has one pack."""
+
+    def current(self, shop_id: int) -> CompiledPack:
+        return PACK
 
 
 class Gateway:
@@ -168,7 +205,7 @@ class World:
         self.host = MemoryHost(
             tuple(STAGES.values()),
             CODEC,
-            relays(Prices()),
+            relays(Prices(), Packs()),
             partitions=self.log.partitions,
             log=self.log,
             new_store=new_store,
@@ -254,7 +291,7 @@ class World:
             user_id=step.user,
             client_key=f"key-{len(self._intents)}",
             lines=lines,
-            total_fen=_total_fen(lines),
+            total_fen=_total_fen(lines, self.log.clock_ms),
             placed_at_ms=self.log.clock_ms,
             pay_channel=step.channel,
         )
@@ -296,7 +333,7 @@ class World:
             case Amend(_, key, units):
                 lines = _cart(units)
                 request = AmendOrderIntent(
-                    number, SHOP, user, f"amend-{key}", lines, _total_fen(lines)
+                    number, SHOP, user, f"amend-{key}", lines, _total_fen(lines, self.log.clock_ms)
                 )
             case Ship(_, key, units):
                 request = ShipOrder(number, SHOP, f"waybill-{key}", units=_units(units))
@@ -330,8 +367,10 @@ def _cart(lines: Lines, terms: tuple[str, str] | None = None) -> tuple[CartLine,
     return tuple(CartLine(sku, qty, 100 * sku, hold_terms) for sku, qty in lines)
 
 
-def _total_fen(lines: tuple[CartLine, ...]) -> int:
-    return sum(line.qty * line.unit_price_fen for line in lines)
+def _total_fen(lines: tuple[CartLine, ...], now_ms: int) -> int:
+    priced = price(Cart(SHOP, "CNY", lines), Prices(), PACK, Shopper(now_ms))
+    assert isinstance(priced, PricedCart)
+    return priced.total_fen
 
 
 def _units(units: Lines) -> tuple[SkuUnits, ...]:

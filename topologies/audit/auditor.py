@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from topologies.audit import crossing, orders, payments, stock
+from topologies.audit import crossing, orders, payments, promotions, stock
 from topologies.audit.laws import At, Findings, Law, Violation
 from topologies.audit.resends import Resends, cause_of
 
@@ -45,10 +45,12 @@ class Auditor:
         self.stock = stock.StockBook(self._findings)
         self.orders = orders.OrderBook(self._findings)
         self.payments = payments.PaymentBook(self._findings)
+        self.promotions = promotions.PromotionBook(self._findings)
         self._takers = {
             **dict.fromkeys(stock.FACTS, self.stock.take),
             **dict.fromkeys(orders.FACTS, self.orders.take),
             **dict.fromkeys(payments.FACTS, self.payments.take),
+            **dict.fromkeys(promotions.FACTS, self.promotions.take),
         }
 
     def take(
@@ -92,12 +94,14 @@ class Auditor:
         """
         findings = self._findings.copy()
         self.stock.settle(findings)
+        self.promotions.settle(findings)
         crossing.judge_now(self.orders, self.payments, findings)
         if final:
             self.stock.settle_at_rest(findings)
             self.orders.settle(findings, expected)
             self.payments.settle(findings)
             crossing.judge_at_rest(self.orders, self.stock, self.payments, findings)
+            crossing.judge_promotions(self.orders, self.promotions, findings)
         found = self.orders.orders
         return Verdict(
             final=final,
@@ -122,6 +126,7 @@ class Auditor:
             "units_adjusted": self.stock.adjusted.total(),
             "units_sold": self.stock.sold.total(),
             "units_held": sum(shelf.held for shelf in self.stock.shelves.values()),
+            "promotions_used": sum(use.kept > 0 for use in self.promotions.uses.values()),
             "payments_kept": self._facts["PaymentSucceeded"],
             "payments_surplus": self._facts["PaymentSurplus"],
             "refunds": self._facts["RefundSucceeded"],
@@ -133,5 +138,5 @@ class Auditor:
             "kept_fen": paid_fen - returned_fen,
             "refusals": self.orders.refused
             + self.payments.refused
-            + sum(self._facts[name] for name in stock.REFUSALS),
+            + sum(self._facts[name] for name in stock.REFUSALS | promotions.REFUSALS),
         }

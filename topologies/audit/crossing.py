@@ -9,6 +9,7 @@ from typing import TypeAlias
 from topologies.audit.laws import NOWHERE, Findings, Law
 from topologies.audit.orders import ENDED_UNPAID, PAID, Order, OrderBook
 from topologies.audit.payments import PaymentBook, Payments
+from topologies.audit.promotions import PromotionBook
 from topologies.audit.stock import OPEN, Hold, StockBook
 
 Owed: TypeAlias = Mapping[str, int]
@@ -63,6 +64,39 @@ def judge_at_rest(
             found = f"payments, {known.paid_fen} came"
             findings.broken(Law.PAYMENT_OF_ORDER, order_no, "an order placed", found, known.at)
     _balance(orders, payments, owed, findings)
+
+
+def judge_promotions(orders: OrderBook, promotions: PromotionBook, findings: Findings) -> None:
+    """Judge what orders use of promotions once nothing is on its way any more.
+
+    An order that gave all its money back has used up what it was placed with, or nothing of it, as
+    the resource has it.
+    """
+    for order_no, uses in promotions.by_order.items():
+        order = orders.orders.get(order_no)
+        if order is None:
+            found = f"hold {uses[0].hold_id}"
+            findings.broken(Law.USE_OF_ORDER, order_no, "an order placed", found, uses[0].at)
+    for order_no, order in orders.orders.items():
+        used = promotions.by_order.get(order_no, [])
+        if not used and not order.promotions:
+            continue
+        is_parked = order.last == "OrderParked" and not order.confirmed
+        open_use = next((use for use in used if use.end == OPEN), None)
+        if open_use is not None and not is_parked:
+            expected = f"no promotion held by an order at {order.last}"
+            findings.broken(Law.USE_OPEN, order_no, expected, open_use.hold_id, open_use.at)
+        kept: Counter[str] = Counter()
+        for use in used:
+            if use.kept:
+                kept[use.resource_id] += use.kept
+        wanted = dict(order.promotions) if order.confirmed else {}
+        if is_parked or kept == wanted:
+            continue
+        if order.last == "OrderRefunded" and kept <= Counter(dict(order.promotions)):
+            continue
+        expected, found = f"{wanted} used up at {order.last}", str(dict(kept))
+        findings.broken(Law.USE_SPENT, order_no, expected, found, order.at)
 
 
 def _holds_at_rest(

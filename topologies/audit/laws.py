@@ -40,6 +40,18 @@ class Law(StrEnum):
     )
     NO_OVERSELL = "no-oversell"  # sold <= received + adjusted, per sku
 
+    RESOURCE_VERSION = "resource-version"  # 1, 2, 3 ... per coupon, budget, quota and limit
+    RESOURCE_BALANCE = "resource-balance"  # amounts add up; open holds are what is held
+    RESOURCE_BOUNDS = "resource-bounds"  # on_hand >= held >= 0; never more used than was granted
+    USE_BEGINS_ONCE = "use-begins-once"  # and never after its fence
+    USE_ENDS_ONCE = "use-ends-once"  # what began is used up or given back, never both
+    USE_RETURNED = "use-returned"  # only what is used up comes back, and once
+    USE_OF_OWNER = "use-of-owner"  # a coupon, and a limit, is used by its own user only
+    COUPON_CLAIM = "coupon-claim"  # a coupon is claimed once, no user has more than the lot allows
+    USE_OF_ORDER = "use-of-order"  # final: whoever holds a promotion is an order that was placed
+    USE_OPEN = "use-open"  # final: an order at its end holds no promotion
+    USE_SPENT = "use-spent"  # final: a confirmed order used up what it was placed with, no other
+
     ORDER_VERSION = "order-version"  # 1, 2, 3 ... per order; answers that change nothing repeat it
     ORDER_SEQUENCE = "order-sequence"  # each fact may follow the one before it
     ORDER_PLACED_ONCE = "order-placed-once"

@@ -85,6 +85,7 @@ class Order:
         "paid_fen",
         "parked",
         "pay_no",
+        "promotions",
         "refunded_fen",
         "shipped",
         "skips",
@@ -101,6 +102,7 @@ class Order:
         self.confirmed = self.skips = False
         self.units: tuple[tuple[int, int], ...] = ()  # (sku, units), each sku once
         self.shipped: tuple[tuple[int, int], ...] = ()
+        self.promotions: tuple[tuple[str, int], ...] = ()  # (resource, amount), each once
         self.at = self.paid_at = NOWHERE
 
     @property
@@ -213,12 +215,16 @@ class OrderBook:
         if payable_fen != order.total_fen:
             broken(Law.ORDER_PRICE, key, f"total {payable_fen}", str(order.total_fen), at)
         held: Counter[int] = Counter()
+        promotions: Counter[str] = Counter()
         for hold in fact["holds"]:
             if hold["kind"] == "stock":
                 held[int(hold["resource_id"])] += hold["amount"]
+            else:
+                promotions[hold["resource_id"]] += hold["amount"]
         if held != wanted:
             broken(Law.ORDER_PRICE, key, f"holds of {dict(wanted)}", str(dict(held)), at)
         order.units = tuple(wanted.items())
+        order.promotions = tuple(promotions.items())
 
     def _amount(self, order: Order, fact: Fact, at: At, amount_fen: int) -> None:
         currency = fact.get("currency", order.currency)

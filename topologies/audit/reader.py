@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from topologies.audit.auditor import Auditor, Verdict
 
-TOPICS = ("order.events", "payment.events", "inventory.events")
+TOPICS = ("order.events", "payment.events", "inventory.events", "promotion.events")
 """What is read. The ends are asked for in this order: a fact of an order follows those facts of the
 others that led to it, so they are inside the cut as well."""
 

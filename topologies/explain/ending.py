@@ -31,6 +31,14 @@ from schemas.payment import (
     RefundSucceeded,
 )
 from schemas.record import Record
+from schemas.resource import (
+    PromotionEndRefused,
+    PromotionFenced,
+    PromotionHeld,
+    PromotionRefused,
+    PromotionReleased,
+    PromotionSpent,
+)
 from streams.orders.state import FINISHED, TRANSITIONS, OrderStatus
 from topologies.explain.history import Event
 from topologies.explain.reasons import in_words
@@ -135,11 +143,13 @@ class _Book:
         return f"since {clock(self.since_ms)} ({span(max(0, self.now_ms - self.since_ms))})"
 
     def unanswered(self, *answers: type[Any]) -> str:
-        """Return the skus whose holds have none of these answers yet."""
+        """Return the skus and promotions whose holds have none of these answers yet."""
         answered = {fact.hold_id for kind in answers for _, fact in self.all(kind)}
         holds = self.basket.holds if self.basket is not None else ()
-        skus = [hold.resource_id for hold in holds if hold.hold_id not in answered]
-        return ("sku " if len(skus) == 1 else "skus ") + ", ".join(skus) if skus else "nothing"
+        names = [hold.resource_id for hold in holds if hold.hold_id not in answered]
+        skus = [name for name in names if name.isdecimal()]
+        goods = ["sku" + "s" * (len(skus) > 1) + f" {', '.join(skus)}"] if skus else []
+        return ", ".join([*goods, *(name for name in names if not name.isdecimal())]) or "nothing"
 
 
 def _never_an_order(order_no: str, book: _Book) -> Ending:
@@ -206,8 +216,12 @@ def _parked(book: _Book) -> str:
     return f"Parked in step {step} {book.since}: {in_words(reason)}. An operator has to decide."
 
 
+_USED_UP = (PromotionSpent, PromotionReleased, PromotionEndRefused)
+_GIVEN_BACK = (PromotionReleased, PromotionFenced, PromotionEndRefused, PromotionRefused)
+
+
 def _reserving(book: _Book) -> str:
-    skus = book.unanswered(StockHeld, StockRefused)
+    skus = book.unanswered(StockHeld, StockRefused, PromotionHeld, PromotionRefused)
     return f"Waiting for inventory to answer for {skus} {book.since}."
 
 
@@ -218,7 +232,7 @@ def _created(book: _Book) -> str:
 
 
 def _paid(book: _Book) -> str:
-    skus = book.unanswered(StockDeducted, StockReleased, HoldEndRefused)
+    skus = book.unanswered(StockDeducted, StockReleased, HoldEndRefused, *_USED_UP)
     return f"Paid; waiting for inventory to deduct {skus} {book.since}."
 
 
@@ -241,7 +255,7 @@ def _partly_refunded(book: _Book) -> str:
 
 
 def _cancelling(book: _Book) -> str:
-    skus = book.unanswered(StockReleased, HoldFenced, HoldEndRefused, StockRefused)
+    skus = book.unanswered(StockReleased, HoldFenced, HoldEndRefused, StockRefused, *_GIVEN_BACK)
     return f"Being given up; waiting for inventory to put {skus} back on sale {book.since}."
 
 

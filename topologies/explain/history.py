@@ -15,11 +15,13 @@ from schemas.codec import Codec
 from schemas.errors import InvalidMessage, Retryable
 from schemas.order import PlaceOrderIntent
 from schemas.record import Record
+from schemas.resource import partition_key
 from schemas.topics import Kind, Topic
 from streams.admission import derive_order_no
 from streams.engine import cause
 from streams.engine.fold import cause_of
 from streams.engine.records import InboxRecord
+from streams.orders.state import STOCK
 
 _MARGIN_MS = 10 * 60 * 1000
 """Clocks of the processes that stamp facts may differ by so much from the broker's."""
@@ -33,7 +35,8 @@ _BY_ORDER_NO = (
     topics.PAYMENT_EVENTS,
 )
 _BY_SKU = (topics.INVENTORY_COMMANDS, topics.INVENTORY_EVENTS)
-_SKU_KEY = topics.INVENTORY_COMMANDS.key
+_BY_RESOURCE = (topics.PROMOTION_COMMANDS, topics.PROMOTION_EVENTS)
+_SKU_KEY, _RESOURCE_KEY = topics.INVENTORY_COMMANDS.key, topics.PROMOTION_COMMANDS.key
 
 
 class Place(NamedTuple):
@@ -91,7 +94,10 @@ def gather(log: Log, codec: Codec, order_no: str) -> list[Event]:
     since_ms = max(0, begun_ms - _MARGIN_MS)
     skus = sorted({sku for event in own for sku in _skus(event.record)})
     stock = keyed(log, codec, _BY_SKU, skus, since_ms, names=order_no)
-    return [*own, *stock, *_refused(log, codec, order_no, skus, since_ms)]
+    resources = sorted({key for event in own for key in _resources(event.record)})
+    promotions = keyed(log, codec, _BY_RESOURCE, resources, since_ms, names=order_no)
+    refused = _refused(log, codec, order_no, skus, resources, since_ms)
+    return [*own, *stock, *promotions, *refused]
 
 
 def keyed(
@@ -117,7 +123,12 @@ def keyed(
 
 
 def _refused(
-    log: Log, codec: Codec, order_no: str, skus: Sequence[str], since_ms: int
+    log: Log,
+    codec: Codec,
+    order_no: str,
+    skus: Sequence[str],
+    resources: Sequence[str],
+    since_ms: int,
 ) -> list[Event]:
     """Return the dead letters that concern the order."""
     places: set[tuple[str, int]] = set()
@@ -128,7 +139,7 @@ def _refused(
         if topic is topics.ORDER_INTENTS:
             places |= {(name, partition) for partition in range(log.partitions(name))}
         else:
-            keys = skus if topic.key == _SKU_KEY else (order_no,)
+            keys = {_SKU_KEY: skus, _RESOURCE_KEY: resources}.get(topic.key, (order_no,))
             places |= {(name, log.partition_of(name, key)) for key in keys}
     read = Distinct(log)
     for name, partition, record in log.read(sorted(places), since_ms):
@@ -196,7 +207,15 @@ def decoded(codec: Codec, value: bytes | None) -> Record | None:
 def _skus(record: Record | None) -> Iterator[str]:
     """Yield the skus that a record of an order's own topics names."""
     for hold in getattr(record, "holds", ()):
-        yield hold.resource_id
+        if hold.kind == STOCK:
+            yield hold.resource_id
     sku_id = getattr(record, "sku_id", None)
     if sku_id is not None:
         yield str(sku_id)
+
+
+def _resources(record: Record | None) -> Iterator[str]:
+    """Yield the keys of the promotions that a record of an order's own topics names."""
+    for hold in getattr(record, "holds", ()):
+        if hold.kind != STOCK:
+            yield partition_key(hold.resource_id)

@@ -17,6 +17,12 @@ WORDS: Mapping[str, str] = {
     "BELOW_HELD": "it would leave less in stock than orders hold",
     "TIMEOUT": "inventory did not answer in time",
     "NOT_AWAITED": "the order no longer waited for it",
+    # a promotion
+    "UNKNOWN_RESOURCE": "the shop has no such promotion",
+    "NOT_YOURS": "it is another buyer's",
+    "OVER": "its time is over",
+    "CLAIM_LIMIT": "the buyer has claimed as many as one buyer may",
+    "KEPT_SPENT": "it stays used up when the order is refunded",
     # a hold given back
     "CANCELLED": "the order gave them back",
     "EXPIRED": "the hold had run out",

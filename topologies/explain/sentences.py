@@ -56,7 +56,11 @@ def span(ms: int) -> str:
 def refusal(one: Refusal) -> str:
     """Return what could not be held and why, in words."""
     why = in_words(one.reason)
-    return f"{one.requested} of sku {one.resource_id} ({why}, {one.available} to be had)"
+    return f"{one.requested} of {_named(one.resource_id)} ({why}, {one.available} to be had)"
+
+
+def _named(resource_id: str) -> str:
+    return f"sku {resource_id}" if resource_id.isdecimal() else resource_id
 
 
 def sentence(record: Record, currency: str = CNY) -> tuple[Who, str]:
@@ -73,6 +77,9 @@ def sentence(record: Record, currency: str = CNY) -> tuple[Who, str]:
 def again(command: Record, stage: str) -> str:
     """Return what the orders stage says when it asks ``stage`` once more."""
     sku_id = getattr(command, "sku_id", None)
+    resource_id = getattr(command, "resource_id", None)
+    if resource_id is not None:
+        return f"asks {stage}s again {REQUESTS[type(command).__name__]} ({resource_id})"
     what = REQUESTS.get(type(command).__name__, type(command).__name__)
     return f"asks {stage} again {what}" + (f" (sku {sku_id})" if sku_id is not None else "")
 
@@ -83,6 +90,7 @@ def speaker(kind: type[Record]) -> Who:
         "order": Who.ORDERS,
         "inventory": Who.INVENTORY,
         "payment": Who.PAYMENTS,
+        "resource": Who.PROMOTIONS,
     }[kind.__module__.rpartition(".")[2]]
 
 
@@ -117,7 +125,7 @@ def _part(part: Any, currency: str) -> str:
         return refusal(part)
     amount = getattr(part, "amount", None)
     if amount is not None:
-        return f"{amount} of sku {part.resource_id}"
+        return f"{amount} of {_named(part.resource_id)}"
     price = getattr(part, "unit_price_fen", None)
     return f"{part.qty} of sku {part.sku_id}" + (
         f" at {money(price, currency)}" if price is not None else ""

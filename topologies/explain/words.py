@@ -21,6 +21,7 @@ class Who(StrEnum):
     ORDERS = "orders"
     INVENTORY = "inventory"
     PAYMENTS = "payments"
+    PROMOTIONS = "promotions"
     GATEWAY = "gateway"
     SHOP = "shop"
     OPERATOR = "operator"
@@ -38,7 +39,7 @@ class Words(NamedTuple):
 
 
 _B, _O, _I, _P, _G = Who.BUYER, Who.ORDERS, Who.INVENTORY, Who.PAYMENTS, Who.GATEWAY
-_S, _H = Who.SHOP, Who.OPERATOR
+_S, _H, _R = Who.SHOP, Who.OPERATOR, Who.PROMOTIONS
 
 WORDS: Mapping[str, Words] = {
     # --- what is asked from outside
@@ -53,9 +54,12 @@ WORDS: Mapping[str, Words] = {
     "ResolveTicket": Words(
         _H, "{operator} resolves ticket {ticket_no}: {resolution:why}, {note:why}"
     ),
+    "GrantCapacity": Words(_H, "{operator} grants {delta:+d} of {resource_id}"),
+    "IssueCoupons": Words(_H, "{operator} issues {qty} coupons of lot {lot}"),
+    "ClaimCoupon": Words(_B, "claims a coupon of lot {lot}"),
     "GatewayReport": Words(_G, "says that {movement:report}"),
     # --- orders
-    "OrderPlaced": Words(_O, "takes the order and asks inventory to hold {holds:goods}"),
+    "OrderPlaced": Words(_O, "takes the order and asks to have held {holds:goods}"),
     "OrderCreated": Words(
         _O, "has all goods held: {total_fen:money} to be paid by {expires_at_ms:clock}"
     ),
@@ -156,6 +160,31 @@ WORDS: Mapping[str, Words] = {
     "StockEntryRefused": Words(
         _I, "refuses {command:request} for sku {sku_id} in {warehouse_id}: {reason:why}"
     ),
+    # --- promotions
+    "CapacityGranted": Words(_R, "grants {delta_on_hand:+d} of {resource_id}; {left} left"),
+    "CouponsIssued": Words(_R, "has {delta_on_hand} more coupons of {resource_id}; {left} left"),
+    "CouponClaimed": Words(
+        _R, "gives the user {coupon_id}, the {claimed}. of at most {per_user}; {left} left"
+    ),
+    "PromotionHeld": Words(
+        _R, "holds {amount} of {resource_id} until {expires_at_ms:clock}; {left} left"
+    ),
+    "PromotionSpent": Words(_R, "counts {amount} of {resource_id} as used up; {left} left"),
+    "PromotionReleased": Words(
+        _R, "has {amount} of {resource_id} to give again ({cause:why}); {left} left"
+    ),
+    "PromotionReturned": Words(
+        _R, "takes {amount} of {resource_id} that were used up back ({reason:why}); {left} left"
+    ),
+    "PromotionRefused": Words(
+        _R,
+        "refuses to hold {requested} of {resource_id}: {reason:why} ({available} to be had)",
+    ),
+    "PromotionFenced": Words(
+        _R, "has nothing of {resource_id} to give back: it was cancelled before it was held"
+    ),
+    "PromotionEndRefused": Words(_R, "refuses {command:request} for {resource_id}: {reason:why}"),
+    "PromotionEntryRefused": Words(_R, "refuses {command:request} of {resource_id}: {reason:why}"),
     # --- payments
     "PaymentRequested": Words(
         _P, "asks the gateway for {amount_fen:money} over {channel} (payment {pay_no})"
@@ -214,6 +243,13 @@ REQUESTS: Mapping[str, str] = {
     "ExtendHold": "to hold the goods for longer",
     "TryHold": "to hold the goods",
     "ReturnStock": "to take the goods back",
+    "TryPromotion": "to hold the promotion",
+    "ConfirmPromotion": "to count the promotion as used up",
+    "CancelPromotion": "to give the promotion back",
+    "ReturnPromotion": "to take the promotion back",
+    "GrantCapacity": "the grant",
+    "IssueCoupons": "the coupons",
+    "ClaimCoupon": "the coupon",
     "Restock": "the delivery",
     "AdjustStock": "the correction",
     "TransferStock": "the transfer",

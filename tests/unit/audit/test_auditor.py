@@ -129,6 +129,7 @@ def test_counters_say_what_happened() -> None:
         "units_adjusted": -3,
         "units_sold": 12,
         "units_held": 2,
+        "promotions_used": 0,
         "payments_kept": 8,
         "payments_surplus": 4,
         "refunds": 7,

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.audit.breaking import FINAL, NOW, Break, both, lost_version, rename, unlawful
 from tests.unit.audit.history import OTHER_SKU, SKU, History, judge, lawful
 from tests.unit.audit.test_deep_stock import CASES as STOCK_CASES
+from tests.unit.audit.test_promotions import CASES as PROMOTION_CASES
 from topologies.audit.laws import Law
 
 CASES = [
@@ -363,7 +364,8 @@ def test_a_refund_given_back_by_hand_may_be_settled_by_its_ticket() -> None:
 
 def test_every_law_has_a_history_that_breaks_it() -> None:
     elsewhere = {Law.CAUSE, Law.ORDER_LOST}  # test_auditor.py
-    elsewhere |= {case.values[0] for case in STOCK_CASES}  # type: ignore[attr-defined]
+    for cases in (STOCK_CASES, PROMOTION_CASES):
+        elsewhere |= {case.values[0] for case in cases}  # type: ignore[attr-defined]
     assert {case.values[0] for case in CASES} | elsewhere == set(Law)  # type: ignore[attr-defined]
 
 

@@ -13,7 +13,7 @@ MINUTE_MS = 60_000
 NO = "C8Q1ET4KW8P0J0HP"  # of every first order
 
 BASKET = "asks for 2 of sku 1 at ¥19.99, ¥39.98 in all"
-ASKED = "takes the order and asks inventory to hold 2 of sku 1"
+ASKED = "takes the order and asks to have held 2 of sku 1"
 NONE_LEFT = "refuses to hold 2 of sku 1: not enough in stock (1 to be had)"
 REJECTED = "rejects the order: it cannot have 2 of sku 1 (not enough in stock, 1 to be had)"
 
@@ -44,7 +44,7 @@ def test_a_completed_order() -> None:
     )
     assert told(story) == [
         "1 buyer: asks for 2 of sku 1 at ¥19.99, 2 of sku 2 at ¥19.99, ¥79.96 in all",
-        "2 orders: takes the order and asks inventory to hold 2 of sku 1, 2 of sku 2",
+        "2 orders: takes the order and asks to have held 2 of sku 1, 2 of sku 2",
         "3 inventory: holds 2 of sku 2 in W1 until 14:38:20; 8 left",
         "4 inventory: holds 2 of sku 1 in W1 until 14:38:20; 8 left <- 2",
         "5 orders: has all goods held: ¥79.96 to be paid by 14:28:20",
@@ -78,7 +78,7 @@ def test_an_order_rejected_for_stock() -> None:
     )
     assert told(story) == [
         "1 buyer: asks for 5 of sku 1 at ¥19.99, 5 of sku 2 at ¥19.99, ¥199.90 in all",
-        "2 orders: takes the order and asks inventory to hold 5 of sku 1, 5 of sku 2",
+        "2 orders: takes the order and asks to have held 5 of sku 1, 5 of sku 2",
         "3 inventory: refuses to hold 5 of sku 2: not enough in stock (3 to be had)",
         "4 inventory: refuses to hold 5 of sku 1: not enough in stock (3 to be had) <- 2",
         (
@@ -102,7 +102,7 @@ def test_an_expired_order() -> None:
     )
     assert told(story) == [
         "1 buyer: asks for 2 of sku 1 at ¥19.99, ¥39.98 in all",
-        "2 orders: takes the order and asks inventory to hold 2 of sku 1",
+        "2 orders: takes the order and asks to have held 2 of sku 1",
         "3 inventory: holds 2 of sku 1 in W1 until 14:38:20; 8 left",
         "4 orders: has all goods held: ¥39.98 to be paid by 14:28:20",
         "5 orders: asks for a payment of ¥39.98 over wechat <- 3",
@@ -136,7 +136,7 @@ def test_an_order_paid_late() -> None:
     )
     assert told(story) == [
         "1 buyer: asks for 2 of sku 1 at ¥19.99, ¥39.98 in all",
-        "2 orders: takes the order and asks inventory to hold 2 of sku 1",
+        "2 orders: takes the order and asks to have held 2 of sku 1",
         "3 inventory: holds 2 of sku 1 in W1 until 14:38:20; 8 left",
         "4 orders: has all goods held: ¥39.98 to be paid by 14:28:20",
         "5 orders: asks for a payment of ¥39.98 over wechat <- 3",
@@ -182,7 +182,7 @@ def test_an_order_paid_twice() -> None:
     )
     assert told(story) == [
         "1 buyer: asks for 2 of sku 1 at ¥19.99, ¥39.98 in all",
-        "2 orders: takes the order and asks inventory to hold 2 of sku 1",
+        "2 orders: takes the order and asks to have held 2 of sku 1",
         "3 inventory: holds 2 of sku 1 in W1 until 14:38:20; 8 left",
         "4 orders: has all goods held: ¥39.98 to be paid by 14:28:20",
         "5 orders: asks for a payment of ¥39.98 over wechat <- 3",
@@ -224,7 +224,7 @@ def test_a_refunded_order() -> None:
     )
     assert told(story) == [
         "1 buyer: asks for 2 of sku 1 at ¥19.99, ¥39.98 in all",
-        "2 orders: takes the order and asks inventory to hold 2 of sku 1",
+        "2 orders: takes the order and asks to have held 2 of sku 1",
         "3 inventory: holds 2 of sku 1 in W1 until 14:38:20; 8 left",
         "4 orders: has all goods held: ¥39.98 to be paid by 14:28:20",
         "5 orders: asks for a payment of ¥39.98 over wechat <- 3",
@@ -279,7 +279,7 @@ def test_what_had_to_be_asked_again_is_told_and_its_answer_belongs_to_the_first(
     shop.start("inventory")
 
     assert told(shop.story(order_no))[1:4] == [
-        "2 orders: takes the order and asks inventory to hold 2 of sku 1",
+        "2 orders: takes the order and asks to have held 2 of sku 1",
         "3 orders: asks inventory again to hold the goods (sku 1) <- time",
         "4 inventory: holds 2 of sku 1 in W1 until 14:38:20; 8 left <- 2",
     ]

@@ -14,7 +14,7 @@ from topologies.pipeline import stages
 from topologies.replay import reporting
 from topologies.replay.state import Moment, Snapshot, moment, of_order, snapshot
 
-ORDERS, INVENTORY, _ = stages(LIMITS)
+ORDERS, INVENTORY, *_ = stages(LIMITS)
 
 
 def seen(shop: Shop, order_no: str, until: Moment = Moment()) -> list[Snapshot]:  # noqa: B008  # immutable

@@ -113,7 +113,7 @@ def test_the_same_stages_decide_the_same(shop: Shop) -> None:
 
     assert [(v.stage, v.partition, v.ok) for v in verdicts] == [
         (stage, partition, True)
-        for stage in ("orders", "inventory", "payments")
+        for stage in ("orders", "inventory", "payments", "promotions")
         for partition in (0, 1)
     ]
     for verdict in verdicts:
