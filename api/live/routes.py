@@ -1,0 +1,24 @@
+"""The routes of the live page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import WebSocket, websocket
+from litestar.datastructures import State
+
+from api.auth import Scope
+from api.pages import load, routes
+
+
+@websocket("/ws/live")
+async def live_socket(socket: WebSocket[Any, Any, Any], state: State) -> None:
+    """Push the figures of the page; ``api.live.socket`` has the protocol."""
+    services = state.services
+    await services.sockets.hold(socket, services.live.converse, Scope.SHOP, Scope.OPERATOR)
+
+
+PAGE = routes("/live", load("dashboards", "live"))
+
+ROUTES = (*PAGE, live_socket)
+"""What is served beside the API's routes."""
