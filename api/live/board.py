@@ -182,7 +182,8 @@ def _sum(rows: list[Any], name: str) -> int:
 
 
 def _newest(rows: list[Any]) -> int:
-    return max(row.fresh_ms for row in rows)
+    newest_ms: int = max(row.fresh_ms for row in rows)
+    return newest_ms
 
 
 def _sales(rows: list[SalesWindow]) -> Sales:

@@ -76,7 +76,10 @@ let panels = null;
 /** Say how old the figures of a flow are, and whether they are older than they should be. */
 function freshness(flow, behindMs) {
   if (state !== "live") return { text: `as of ${time(heardMs)}`, isLate: true };
-  if (flow === "alerts") return { text: "as they come", isLate: false };
+  if (flow === "alerts") {
+    const toldMs = board.alertedMs();
+    return { text: toldMs ? `newest ${age(board.now() - toldMs)} ago` : "none in a day", isLate: false };
+  }
   const { fresh_ms: freshMs } = board.pipeline[flow];
   if (!freshMs) return { text: "nothing yet", isLate: false };
   const ageMs = board.now() - freshMs;

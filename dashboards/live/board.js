@@ -94,6 +94,12 @@ export class Board {
     return due && due.ms > sales.fresh_ms ? this.now() - sales.fresh_ms : 0;
   }
 
+  /** Say when the newest alert was raised or cleared; 0: there is none. */
+  alertedMs() {
+    const { open, cleared } = this.alerts ?? { open: [], cleared: [] };
+    return Math.max(0, ...open.map((one) => one.raised_at_ms), ...cleared.map((one) => one.cleared_at_ms));
+  }
+
   /** Return the P99 of how old facts were when they came to the screen, over a minute; or null. */
   lagMs() {
     const lags = this.lags.filter((one) => one.at > this.now() - MINUTE_MS).map((one) => one.ms);

@@ -26,7 +26,7 @@ const kept = new WeakMap();
 
 /**
  * Make `parent` show `items` in their order. A child stays the same element as long as the key of
- * its item is there: `create()` returns `{node, update(item), end?()}`.
+ * its item is there: `create()`, called once a key, returns `{node, update(item), end?()}`.
  */
 export function keyed(parent, items, keyOf, create) {
   const known = kept.get(parent) ?? new Map();

@@ -24,7 +24,9 @@ export class Gmv {
     const [[, hour]] = board.last("sales", currency, HOUR_MS, 1);
     const [[, minute]] = board.last("sales", currency, MINUTE_MS, 1);
     const seconds = board.last("sales", currency, SECOND_MS, SECONDS);
-    tick(at("gmv-hour"), hour?.gmv_fen ?? 0, money(currency, true));
+    const write = money(currency, true);
+    at("gmv-hour").style.setProperty("--chars", write(hour?.gmv_fen ?? 0).length);
+    tick(at("gmv-hour"), hour?.gmv_fen ?? 0, write);
     tick(at("gmv-minute"), minute?.gmv_fen ?? 0, money(currency));
     tick(at("gmv-refunded"), hour?.refunded_fen ?? 0, money(currency));
     // The last second that is over for the reports, too; when nothing comes, that of the clock.
@@ -59,7 +61,7 @@ export class Tiles {
     const chart = make("div", "chart");
     const fresh = make("p", "fresh");
     fresh.dataset.fresh = "sales";
-    at(`tile-${field}`).append(make("header", "", make("h2", "", title), fresh), figure, chart, make("p", "caption", "last 60 min, by minute"));
+    at(`tile-${field}`).append(make("header", "", make("h2", "", title), fresh), figure, chart, make("p", "caption", "last hour, by minute"));
     return { field, figure, stream: new Stream(chart, { tone }) };
   });
 
@@ -87,17 +89,24 @@ export class Funnel {
   draw(board, currency) {
     const minutes = board.last("funnel", currency, MINUTE_MS, MINUTES);
     const total = sums(minutes, STEPS.map(([field]) => field));
-    keyed(at("funnel-steps"), STEPS, ([field]) => field, () => {
+    const steps = STEPS.map(([field, title, before]) => ({
+      field,
+      title,
+      orders: total[field],
+      share: total.placed ? total[field] / total.placed : 0,
+      note: before && `${percent(total[field], total[before])} of ${before}`,
+    }));
+    keyed(at("funnel-steps"), steps, (step) => step.field, () => {
       const [name, bar, number, note] = [make("span"), make("i"), make("span", "number"), make("p", "note")];
       const node = make("li", "", name, make("div", "bar-of", bar), number, note);
       return {
         node,
-        update([field, title, before]) {
-          node.dataset.step = field;
-          tell(name, title);
-          tick(number, total[field], count);
-          bar.style.width = `${total.placed ? (100 * total[field]) / total.placed : 0}%`;
-          if (show(note, before !== null)) tell(note, `${percent(total[field], total[before])} of ${before}`);
+        update(step) {
+          node.dataset.step = step.field;
+          tell(name, step.title);
+          tick(number, step.orders, count);
+          bar.style.width = `${100 * step.share}%`;
+          if (show(note, step.note !== null)) tell(note, step.note);
         },
       };
     });
@@ -111,19 +120,19 @@ export class Funnel {
 export class Top {
   draw(board, currency) {
     const found = board.top.find((one) => one.currency === currency && one.start_ms > board.now() - HOUR_MS);
-    const skus = (found?.top ?? []).slice(0, 10);
-    show(at("top-none"), !skus.length);
-    const most = skus[0]?.[1] ?? 1;
+    const top = (found?.top ?? []).slice(0, 10);
     const write = money(currency, true);
-    keyed(at("top-list"), skus, ([sku]) => sku, () => {
+    const skus = top.map(([sku, units, minor]) => ({ sku, units, minor, share: units / top[0][1], write }));
+    show(at("top-none"), !skus.length);
+    keyed(at("top-list"), skus, (one) => one.sku, () => {
       const [name, bar, number, sum] = [make("span"), make("i"), make("span", "number"), make("span", "sum")];
       return {
         node: make("li", "", name, make("div", "bar-of", bar), number, sum),
-        update([sku, units, minor]) {
-          tell(name, `${sku}`);
-          bar.style.width = `${(100 * units) / most}%`;
-          tick(number, units, count);
-          tick(sum, minor, write);
+        update(one) {
+          tell(name, `${one.sku}`);
+          bar.style.width = `${100 * one.share}%`;
+          tick(number, one.units, count);
+          tick(sum, one.minor, one.write);
         },
       };
     });
@@ -140,8 +149,13 @@ export class Stock {
       severities.set(`${alert.shop_id}/${alert.sku_id}`, alert.severity);
     }
     show(at("stock-none"), !board.stock.length);
-    const end = board.now();
-    keyed(at("stock-list"), board.stock, (one) => `${one.shop_id}/${one.sku_id}/${one.warehouse_id}`, () => {
+    const now = board.now();
+    const levels = board.stock.map((one) => ({
+      ...one,
+      now,
+      severity: severities.get(`${one.shop_id}/${one.sku_id}`) ?? "",
+    }));
+    keyed(at("stock-list"), levels, (one) => `${one.shop_id}/${one.sku_id}/${one.warehouse_id}`, () => {
       const [name, units, pace, chart] = [make("span", "name"), make("span", "units"), make("span", "pace"), make("div", "chart")];
       const node = make("li", "", name, units, pace, chart);
       const stream = new Stream(chart, { style: "area" });
@@ -149,14 +163,18 @@ export class Stock {
         node,
         end: () => stream.end(),
         update(one) {
-          const severity = severities.get(`${one.shop_id}/${one.sku_id}`) ?? "";
-          node.dataset.severity = severity;
+          node.dataset.severity = one.severity;
           tell(name, `${one.sku_id} · ${one.warehouse_id}`);
           node.title = `${count(one.on_hand)} on hand, ${count(one.held)} held`;
           tick(units, one.available, count);
           tell(pace, one.pace_mpm ? `${count(Math.round(one.pace_mpm / 1_000))}/min` : "");
-          const minutes = [...one.minutes, [end, one.available, 0]];
-          stream.draw(minutes.map(([start]) => start), minutes.map(([, available]) => available), [minutes[0][0], end], TONES[severity]);
+          const minutes = [...one.minutes, [one.now, one.available, 0]];
+          stream.draw(
+            minutes.map(([start]) => start),
+            minutes.map(([, available]) => available),
+            [minutes[0][0], one.now],
+            TONES[one.severity] ?? "accent",
+          );
         },
       };
     });
