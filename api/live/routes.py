@@ -19,6 +19,7 @@ async def live_socket(socket: WebSocket[Any, Any, Any], state: State) -> None:
 
 
 PAGE = routes("/live", load("dashboards", "live"))
+"""The page, for everybody: it has no figures of its own."""
 
-ROUTES = (*PAGE, live_socket)
-"""What is served beside the API's routes."""
+SOCKETS = (live_socket,)
+"""What is served beside it: a socket brings a ticket."""

@@ -44,6 +44,10 @@ class Viewing:
                 self._show(socket, principal.shop_id),
             )
 
+    async def stop(self) -> None:
+        """Follow the reports no more."""
+        await self._watching.stop()
+
     async def _show(self, socket: WebSocket[Any, Any, Any], shop_id: int) -> End:
         reports, seen, event = self._watching.reports, Seen(), "snapshot"
         try:

@@ -1,10 +1,7 @@
-"""The live page in a real browser: figures tick, alerts come and go, a cut connection is resumed."""
+"""The live page in a browser: figures tick, alerts come and go, a cut connection is resumed."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +12,6 @@ from confluent_kafka import Producer
 from playwright.sync_api import Page, expect, sync_playwright
 
 from api.auth import Scope
-from api.issuer import DevelopmentIssuer
 from deploy.process import free_ports
 from deploy.programs import CHROMIUM
 from deploy.stack import Endpoints
@@ -32,6 +28,7 @@ from schemas.topics import (
     REPORT_TOP_SKUS,
     Topic,
 )
+from tests.api import Api
 from tests.integration.flow_worker import prepare
 
 SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
@@ -56,17 +53,51 @@ class Flows:
         for size_ms in (HOUR_MS, MINUTE_MS, SECOND_MS):
             start_ms = now_ms - now_ms % size_ms
             row = report.SalesWindow(
-                *(self.shop, "CNY", size_ms, start_ms, orders, gmv_fen, orders, 0, orders),
-                *(gmv_fen, orders, 0, 0, 0, 0, 0, 0),
+                self.shop,
+                "CNY",
+                size_ms,
+                start_ms,
+                orders,
+                gmv_fen,
+                orders,
+                0,
+                orders,
+                gmv_fen,
+                orders,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
                 *standing,
             )
             self._put(REPORT_SALES, f"{self.shop}/CNY/{size_ms}/{start_ms}", row)
         start_ms = now_ms - now_ms % MINUTE_MS
         step = report.StepTime(orders, 20, 20, 48)
         funnel = report.FunnelWindow(
-            *(self.shop, "CNY", MINUTE_MS, start_ms, orders, orders, orders // 2, 0, 0, 0, 0, 0),
-            *(gmv_fen, 0, 10_000, 5_000, 0, 0),
-            *(step, step, step, step),
+            self.shop,
+            "CNY",
+            MINUTE_MS,
+            start_ms,
+            orders,
+            orders,
+            orders // 2,
+            0,
+            0,
+            0,
+            0,
+            0,
+            gmv_fen,
+            0,
+            10_000,
+            5_000,
+            0,
+            0,
+            step,
+            step,
+            step,
+            step,
             *standing,
         )
         self._put(REPORT_FUNNEL, f"{self.shop}/CNY/{MINUTE_MS}/{start_ms}", funnel)
@@ -81,8 +112,21 @@ class Flows:
         now_ms, standing = self._standing()
         start_ms = now_ms - now_ms % MINUTE_MS
         row = report.StockWindow(
-            *(self.shop, SKU, "east", MINUTE_MS, start_ms, self._version, available + 2, 2),
-            *(available, 0, 60, 0, 0, 0, 0),
+            self.shop,
+            SKU,
+            "east",
+            MINUTE_MS,
+            start_ms,
+            self._version,
+            available + 2,
+            2,
+            available,
+            0,
+            60,
+            0,
+            0,
+            0,
+            0,
             *standing,
         )
         self._put(REPORT_STOCK, f"{self.shop}/{SKU}/east/{MINUTE_MS}/{start_ms}", row)
@@ -91,9 +135,22 @@ class Flows:
     def raised(self) -> alert.AlertRaised:
         """Raise an alert about the sku."""
         raised = alert.AlertRaised(
-            *(uuid.uuid4().hex, 1, "low", alert.AlertKind.BELOW_THRESHOLD),
-            *(alert.Severity.WARNING, self.shop, SKU, 3, 10, 3, "3 units, fewer than 10"),
-            *(_now_ms(), "inventory.events", 0, 1, TRACE),
+            uuid.uuid4().hex,
+            1,
+            "low",
+            alert.AlertKind.BELOW_THRESHOLD,
+            alert.Severity.WARNING,
+            self.shop,
+            SKU,
+            3,
+            10,
+            3,
+            "3 units, fewer than 10",
+            _now_ms(),
+            "inventory.events",
+            0,
+            1,
+            TRACE,
         )
         self._put(ALERT_EVENTS, f"{self.shop}/{SKU}", raised)
         self._producer.flush(10)
@@ -102,8 +159,20 @@ class Flows:
     def cleared(self, over: alert.AlertRaised) -> None:
         """Clear an alert."""
         cleared = alert.AlertCleared(
-            *(over.alert_id, 2, over.rule_id, over.kind, over.severity, over.shop_id, SKU),
-            *(50, 10, 50, "50 units", over.raised_at_ms, _now_ms(), TRACE),
+            over.alert_id,
+            2,
+            over.rule_id,
+            over.kind,
+            over.severity,
+            over.shop_id,
+            SKU,
+            50,
+            10,
+            50,
+            "50 units",
+            over.raised_at_ms,
+            _now_ms(),
+            TRACE,
         )
         self._put(ALERT_EVENTS, f"{self.shop}/{SKU}", cleared)
         self._producer.flush(10)
@@ -111,7 +180,19 @@ class Flows:
     def ordered(self) -> None:
         """Place an order that no report tells of."""
         placed = OrderPlaced(
-            *(uuid.uuid4().hex, 1, self.shop, 7, "CNY", (), (), (), 0, 0, "", "standard", None),
+            uuid.uuid4().hex,
+            1,
+            self.shop,
+            7,
+            "CNY",
+            (),
+            (),
+            (),
+            0,
+            0,
+            "",
+            "standard",
+            None,
             TRACE,
         )
         self._put(ORDER_EVENTS, placed.order_no, placed)
@@ -131,29 +212,28 @@ def _now_ms() -> int:
 
 
 class Server:
-    """The API process, at one port for good: it can be killed and started again."""
+    """The API, at one port for good: it can be killed and started again."""
 
     def __init__(self, stack: Endpoints, home: Path) -> None:
-        (self.port,) = free_ports(1)
-        self._arguments = (str(self.port), stack.kafka, stack.registry, str(home))
-        self._issuer = DevelopmentIssuer(home)
-        self._process: subprocess.Popen[bytes] | None = None
+        (self._port,) = free_ports(1)
+        self._stack, self._home = stack, home
+        self._api: Api | None = None
 
     def start(self) -> None:
         """Start it; the page comes to it by itself."""
-        command = [sys.executable, "-m", "tests.integration.live_server", *self._arguments]
-        self._process = subprocess.Popen(command, env=os.environ)
+        self._api = Api(self._stack, self._home, "--port", str(self._port))
 
     def kill(self) -> None:
         """Cut all connections without a word."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        if self._api is not None:
+            self._api.kill()
 
     def url(self, shop: int, scope: Scope = Scope.SHOP) -> str:
         """Return the page's address for whoever has a token."""
-        token = self._issuer.token(shop, 7, [scope], hours=1)
-        return f"http://127.0.0.1:{self.port}/live#token={token}"
+        assert self._api is not None
+        self._api.wait_until_serving()
+        token = self._api.issuer.token(shop, 7, [scope], hours=1)
+        return f"{self._api.url}/live#token={token}"
 
 
 @pytest.fixture(scope="module")
@@ -192,24 +272,10 @@ def page() -> Iterator[Page]:
         assert faults == []
 
 
-def _go(page: Page, url: str) -> None:
-    """Open the page as soon as somebody serves it."""
-    deadline_s = time.monotonic() + _LIMIT_MS / 1_000
-    while True:
-        try:
-            page.goto(url)
-        except Exception:
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(0.2)
-        else:
-            break
-
-
 def test_figures_tick_while_somebody_looks(server: Server, flows: Flows, page: Page) -> None:
     flows.sold(gmv_fen=1_234_500, orders=40)
     flows.moved(available=77)
-    _go(page, server.url(flows.shop))
+    page.goto(server.url(flows.shop))
     expect(page.locator("#state")).to_have_text("Live")
     expect(page.locator("#scope")).to_have_text(f"Shop {flows.shop}")
     expect(page.locator("#gmv-hour")).to_have_text("¥12,345")
@@ -233,7 +299,7 @@ def test_figures_tick_while_somebody_looks(server: Server, flows: Flows, page: P
 
 def test_an_alert_is_shown_until_it_has_recovered(server: Server, flows: Flows, page: Page) -> None:
     flows.moved(available=3)
-    _go(page, server.url(flows.shop))
+    page.goto(server.url(flows.shop))
     expect(page.locator("#alerts-none")).to_be_visible()
 
     raised = flows.raised()
@@ -251,7 +317,7 @@ def test_reports_that_stay_behind_the_orders_are_called_late(
     server: Server, flows: Flows, page: Page
 ) -> None:
     flows.sold(gmv_fen=100, orders=1)
-    _go(page, server.url(flows.shop))
+    page.goto(server.url(flows.shop))
     expect(page.locator("#state")).to_have_text("Live")
     flows.ordered()
     expect(page.locator("#state")).to_have_text("Late")
@@ -267,7 +333,7 @@ def test_a_page_that_lost_its_connection_says_so_and_comes_back(
     server: Server, flows: Flows, page: Page
 ) -> None:
     flows.sold(gmv_fen=100_000, orders=1)
-    _go(page, server.url(flows.shop))
+    page.goto(server.url(flows.shop))
     expect(page.locator("#gmv-hour")).to_have_text("¥1,000")
 
     server.kill()
@@ -282,6 +348,6 @@ def test_a_page_that_lost_its_connection_says_so_and_comes_back(
 
 
 def test_a_customer_sees_no_figures(server: Server, flows: Flows, page: Page) -> None:
-    _go(page, server.url(flows.shop, Scope.CUSTOMER))
+    page.goto(server.url(flows.shop, Scope.CUSTOMER))
     expect(page.locator("#state")).to_have_text("No connection")
     expect(page.locator("#wall")).to_be_hidden()
