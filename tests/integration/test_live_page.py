@@ -349,5 +349,5 @@ def test_a_page_that_lost_its_connection_says_so_and_comes_back(
 
 def test_a_customer_sees_no_figures(server: Server, flows: Flows, page: Page) -> None:
     page.goto(server.url(flows.shop, Scope.CUSTOMER))
-    expect(page.locator("#state")).to_have_text("No connection")
+    expect(page.locator("#sign-in-problem")).to_contain_text("neither the scope shop nor operator")
     expect(page.locator("#wall")).to_be_hidden()
