@@ -90,7 +90,7 @@ export class Stream {
       },
       axes: write
         ? [
-            { ...axis, grid: { show: false }, space: 90, values: (_, all) => all.map(minutes) },
+            { ...axis, size: 28, grid: { show: false }, space: 90, values: (_, all) => all.map(minutes) },
             { ...axis, size: 64, space: 44, grid: { stroke: colour("line"), width: 1 }, values: (_, all) => all.map(write) },
           ]
         : [{ show: false }, { show: false }],

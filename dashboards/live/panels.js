@@ -42,7 +42,7 @@ export class Gmv {
     this.#chart.draw(
       seconds.map(([start]) => start),
       seconds.map(([, window]) => window?.gmv_fen ?? 0),
-      [first, first + SECONDS * SECOND_MS],
+      [first - SECOND_MS / 2, first + SECONDS * SECOND_MS],
     );
   }
 }
@@ -68,10 +68,11 @@ export class Tiles {
   draw(board, currency) {
     const minutes = board.last("sales", currency, MINUTE_MS, MINUTES);
     const total = sums(minutes, TILES.map(([field]) => field));
-    const times = minutes.map(([start]) => start);
+    const over = minutes.slice(0, -1);  // the running minute would look like a fall
+    const times = over.map(([start]) => start);
     for (const { field, figure, stream } of this.#tiles) {
       tick(figure, total[field], count);
-      stream.draw(times, minutes.map(([, window]) => window?.[field] ?? 0), [times[0], times.at(-1)]);
+      stream.draw(times, over.map(([, window]) => window?.[field] ?? 0), [times[0], times.at(-1)]);
     }
   }
 }
