@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from litestar import WebSocket, websocket
 from litestar.datastructures import State
 
 from api.auth import Scope
 from api.pages import load, routes
+
+
+PATH: Final = "/live"
 
 
 @websocket("/ws/live")
@@ -18,7 +21,7 @@ async def live_socket(socket: WebSocket[Any, Any, Any], state: State) -> None:
     await services.sockets.hold(socket, services.live.converse, Scope.SHOP, Scope.OPERATOR)
 
 
-PAGE = routes("/live", load("dashboards", "live"))
+PAGE = routes(PATH, load("dashboards", "live"))
 """The page, for everybody: it has no figures of its own."""
 
 SOCKETS = (live_socket,)

@@ -7,7 +7,7 @@ import { at, keyed, make, show, tell } from "./dom.js";
 import { Alerts, Funnel, Gmv, Pipe, Stock, Tiles, Top } from "./panels.js";
 import { age, time } from "./words.js";
 
-const TOKEN = "orderstream.token";
+const TOKEN = "orderstream.live";  // the shop page keeps a customer's
 const FRAME_MS = 250;
 const QUIET_MS = 5_000;  // from then on nothing new is worth a word: it is quiet, or late
 
