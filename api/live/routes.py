@@ -10,7 +10,6 @@ from litestar.datastructures import State
 from api.auth import Scope
 from api.pages import load, routes
 
-
 PATH: Final = "/live"
 
 
