@@ -15,6 +15,7 @@ from api.auth import asker, authenticated
 from api.decoding import StrictJson
 from api.express import Express
 from api.headers import cors, harden
+from api.live import routes as live
 from api.metrics import measured
 from api.openapi import CONFIG
 from api.problems import HANDLERS
@@ -35,7 +36,12 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
 )
 """What is served under PREFIX; but for callbacks, to whoever has a token."""
 
-OUTSIDE: tuple[ControllerRouterHandler, ...] = (*health.ROUTES, *docs.ROUTES, *shop.ROUTES)
+OUTSIDE: tuple[ControllerRouterHandler, ...] = (
+    *health.ROUTES,
+    *docs.ROUTES,
+    *shop.ROUTES,
+    *live.PAGE,
+)
 """What is served beside it to everybody: probes, metrics, pages."""
 
 
@@ -54,7 +60,7 @@ def build(services: Services) -> Litestar:
         shows_schema=settings.graphql_schema, origins=origins_of(settings)
     )
     return Litestar(
-        route_handlers=[*OUTSIDE, *push.SOCKETS, questions, api],
+        route_handlers=[*OUTSIDE, *push.SOCKETS, *live.SOCKETS, questions, api],
         state=State({"services": services}, deep_copy=False),
         lifespan=[_running],
         openapi_config=CONFIG,
@@ -84,5 +90,6 @@ async def _running(app: Litestar) -> AsyncIterator[None]:
         await ending.enter_async_context(services.sender)
         services.follower.start()
         ending.push_async_callback(services.follower.stop)
+        ending.push_async_callback(services.live.stop)
         ending.push_async_callback(services.decisions.stop)
         yield

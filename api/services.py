@@ -15,6 +15,7 @@ from api.callbacks import Callbacks
 from api.decisions import Decisions
 from api.follower import Follower, OrderFact
 from api.limits import Limits
+from api.live.socket import Viewing
 from api.metrics import ApiMetrics
 from api.push.websocket import Sockets
 from api.sender import Sender
@@ -86,6 +87,7 @@ class Services:
     limits: Limits
     metrics: ApiMetrics
     sockets: Sockets
+    live: Viewing
     callbacks: Callbacks
     webhooks: Webhooks | None
     """None: there is no key or no Redis for them."""

@@ -142,6 +142,8 @@ PUBLIC: dict[Route, str] = {
     Route("GET", "/"): "the way to the shop page",
     Route("GET", "/shop"): "a page; what it shows it asks for with a token",
     Route("GET", "/shop/{version}/{name}"): "the page's files",
+    Route("GET", "/live"): "the live page, without a figure",
+    Route("GET", "/live/{version}/{name}"): "its files",
     Route("GET", "/openapi.json"): "how to use the API",
     Route("GET", "/schema"): "how to use the API",
     Route("GET", "/schema/{path}"): "how to use the API",
@@ -159,6 +161,9 @@ APART: dict[Route, str] = {
     Route("POST", f"{PREFIX}/payments/callbacks/{{gateway}}"): "the gateway's signature says whose "
     "payment it is; tests/unit/callbacks",
     Route("WS", "/ws/state"): "tests/unit/api/push/test_websocket.py",
+    Route(
+        "WS", "/ws/live"
+    ): "tests/unit/api/live/test_board.py, tests/integration/test_live_page.py",
     Route("WS", "/graphql"): "tests/unit/api/push/test_graphql.py",
     Route("GET", "/graphql"): "answers that questions come by POST",
     Route("POST", "/graphql"): "tests/unit/api/push/test_graphql.py",

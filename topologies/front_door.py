@@ -23,6 +23,8 @@ from api.gateways.settings import GatewaySettings, configured
 from api.issuer import authenticator
 from api.key_files import shared_key
 from api.limits import Limits, policies
+from api.live.socket import Viewing
+from api.live.watching import Watching
 from api.metrics import ApiMetrics
 from api.occasional import Occasional
 from api.push.building import build_sockets
@@ -94,6 +96,9 @@ def build_services(servers: Servers, settings: ApiSettings) -> Services:
     def occasional(topic: Topic) -> Occasional:
         return Occasional(lambda: follower(topic, _OCCASIONAL_LOOKBACK_S, _OCCASIONAL_FACTS))
 
+    def reports(topics: Sequence[Topic], lookback_s: float) -> Follower:
+        return Follower(servers.kafka, codec, topics, lookback_s=lookback_s, window_facts=1)
+
     orders = follower(ORDER_EVENTS, settings.lookback_s, settings.window_facts)
     spool = Spool(settings.spool_folder or servers.home / "data" / "spool", settings.spool_bytes)
     sender = Sender(servers.kafka, spool, _end, patience_s=settings.kafka_limit_s)
@@ -124,6 +129,7 @@ def build_services(servers: Servers, settings: ApiSettings) -> Services:
         sockets=build_sockets(
             settings, servers.kafka, orders, reads, servers.redis, judge.verify, metrics.registry
         ),
+        live=Viewing(Watching(orders, reports)),
         callbacks=Callbacks(configured(GatewaySettings()), codec, sender.send, now_ms),
         webhooks=_webhooks(servers, codec, sender, reads),
     )

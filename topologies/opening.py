@@ -12,6 +12,7 @@ import httpx2
 
 from api.auth import Scope
 from api.issuer import DevelopmentIssuer
+from api.live.routes import PATH as LIVE
 from api.shop import PATH
 from deploy.process import free_ports
 from topologies.load.catalogue import make_catalogue
@@ -30,15 +31,24 @@ _TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Entrance:
-    """Where a person goes in. ``token`` is None when tokens are another issuer's business."""
+    """Where people go in: a customer by ``token``, one of the shop's own by ``staff``.
+
+    They are None when tokens are another issuer's business.
+    """
 
     url: str
     token: str | None
+    staff: str | None = None
 
     @property
     def shop(self) -> str:
         """The shop page; the token is in the fragment, which no browser sends anywhere."""
         return f"{self.url}{PATH}" + (f"#token={self.token}" if self.token else "")
+
+    @property
+    def live(self) -> str:
+        """The live page, with the token of the shop's own."""
+        return f"{self.url}{LIVE}" + (f"#token={self.staff}" if self.staff else "")
 
     @property
     def docs(self) -> str:
@@ -47,11 +57,12 @@ class Entrance:
 
 
 def entrance(url: str, home: Path) -> Entrance:
-    """Return the way into the API at ``url`` for a customer, by the issuer below ``home``."""
+    """Return the ways into the API at ``url``, by the issuer below ``home``."""
     if os.environ.get("ORDERSTREAM_API_JWKS"):
         return Entrance(url, None)
-    token = DevelopmentIssuer(home).token(SHOP, BUYER, [Scope.CUSTOMER], TOKEN_HOURS)
-    return Entrance(url, token)
+    issuer = DevelopmentIssuer(home)
+    token = issuer.token(SHOP, BUYER, [Scope.CUSTOMER], TOKEN_HOURS)
+    return Entrance(url, token, issuer.token(SHOP, BUYER, [Scope.SHOP], TOKEN_HOURS))
 
 
 def usual_port() -> int:

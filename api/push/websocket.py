@@ -36,7 +36,7 @@ import msgspec
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from api.auth import Principal, Scope
+from api.auth import Principal, Scope, require
 from api.problems import MEDIA_TYPE, Code, Refused, body_of, status_of
 from api.push.feed import Feed, History, Resume, Unreadable
 from api.push.hub import Hub, Interest, Message, TooSlow
@@ -71,6 +71,9 @@ class End(NamedTuple):
 
 
 GONE = End(None)
+
+Converse = Callable[[WebSocket[Any, Any, Any], Principal], Awaitable[End]]
+"""Talks to a client that was let in, until an end."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +113,23 @@ class Sockets:
         await self.tickets.close()
 
     async def serve(self, socket: WebSocket[Any, Any, Any]) -> None:
-        """Hold one socket from its handshake to its end."""
+        """Hold one socket of orders from its handshake to its end."""
+        await self.hold(socket, self._converse)
+
+    async def hold(
+        self, socket: WebSocket[Any, Any, Any], converse: Converse, *scopes: Scope
+    ) -> None:
+        """Hold one socket: let its client in if it has one of ``scopes``, converse, and close."""
         try:
             self._check_origin(socket)
             query = socket.query_params
             token = query.get("token") if self._limits.takes_token_in_url else None
             principal = await self.principal(query.get("ticket"), token)
+            if scopes:
+                require(principal, *scopes)
             with self.counted(principal):
                 await socket.accept()
-                await self._converse(socket, principal)
+                await self._close(socket, await converse(socket, principal))
         except Refused as refused:
             self._metrics.refused.labels(refused.code).inc()
             await _refuse(socket, refused)
@@ -162,14 +173,20 @@ class Sockets:
             )
         return found
 
-    async def _converse(self, socket: WebSocket[Any, Any, Any], principal: Principal) -> None:
+    async def _close(self, socket: WebSocket[Any, Any, Any], end: End) -> None:
+        if end.code is not None:
+            self._metrics.closed.labels(str(end.code)).inc()
+            with suppress(OSError, WebSocketDisconnect):  # it is gone
+                await socket.close(end.code, end.reason)
+
+    async def _converse(self, socket: WebSocket[Any, Any, Any], principal: Principal) -> End:
         feed = Feed(self.hub, self.history, interest_of(principal))
         asked: asyncio.Future[Resume] | None = None
         if socket.query_params.get("resume") == "1":
             asked = asyncio.get_running_loop().create_future()
         try:
-            end = await _first(
-                self._until(principal.expires_at_s),
+            return await first_of(
+                token_end(principal, self._now_s),
                 self._watch(feed),
                 self._listen(socket, asked),
                 self._beat(socket),
@@ -177,10 +194,6 @@ class Sockets:
             )
         finally:
             feed.close()
-        if end.code is not None:
-            self._metrics.closed.labels(str(end.code)).inc()
-            with suppress(OSError, WebSocketDisconnect):  # it is gone
-                await socket.close(end.code, end.reason)
 
     async def _send(
         self, socket: WebSocket[Any, Any, Any], feed: Feed, asked: asyncio.Future[Resume] | None
@@ -238,11 +251,6 @@ class Sockets:
         except (OSError, WebSocketDisconnect):
             return GONE
 
-    async def _until(self, expires_at_s: float) -> End:
-        while (left_s := expires_at_s - self._now_s()) > 0:
-            await asyncio.sleep(left_s)
-        return End(TOKEN_ENDED, "the token has ended")
-
     async def _watch(self, feed: Feed) -> End:
         await feed.overflowed()
         return End(TOO_SLOW, "too slow")
@@ -257,7 +265,14 @@ def interest_of(principal: Principal) -> Interest:
     return Interest(principal.shop_id, None if is_shops else principal.user_id)
 
 
-async def _first(*ways: Coroutine[Any, Any, End]) -> End:
+async def token_end(principal: Principal, now_s: Callable[[], float] = time.time) -> End:
+    """Return when the token of ``principal`` has ended."""
+    while (left_s := principal.expires_at_s - now_s()) > 0:
+        await asyncio.sleep(left_s)
+    return End(TOKEN_ENDED, "the token has ended")
+
+
+async def first_of(*ways: Coroutine[Any, Any, End]) -> End:
     """Run all until one ends; return how the first of them ended, in the order given."""
     tasks = [asyncio.create_task(way) for way in ways]
     try:

@@ -30,6 +30,18 @@ def test_the_link_of_the_shop_lets_a_customer_in_and_keeps_the_token_in_its_frag
     assert (who.shop_id, who.user_id, who.scopes) == (SHOP, BUYER, frozenset({Scope.CUSTOMER}))
 
 
+def test_the_link_of_the_live_page_shows_the_shop_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORDERSTREAM_API_JWKS", raising=False)
+    link = urlsplit(entrance(URL, tmp_path).live)
+
+    name, _, token = link.fragment.partition("=")
+    assert (link.path, link.query, name) == ("/live", "", "token")
+    who = asyncio.run(authenticator(ApiSettings(), tmp_path).verify(token))
+    assert (who.shop_id, who.scopes) == (SHOP, frozenset({Scope.SHOP}))
+
+
 def test_an_api_of_another_issuer_is_entered_with_a_token_of_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,7 +115,12 @@ def _opened(console: Console, endpoints: Endpoints) -> Entrance | None:
 
 def show_entrance(console: Console, way: Entrance) -> None:
     """Say where a person goes in; links stay in one piece, however narrow the screen."""
-    lines = [("shop", way.shop), ("API", way.docs), ("token", way.token or "of your own issuer")]
+    lines = [
+        ("shop", way.shop),
+        ("live", way.live),
+        ("API", way.docs),
+        ("token", way.token or "of your own issuer"),
+    ]
     for name, text in lines:
         console.print(f"{name:5}  {text}", soft_wrap=True, highlight=False, markup=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from api.auth import Principal, Scope
@@ -11,6 +11,8 @@ from api.callbacks import Callbacks
 from api.decisions import INBOXES, Decisions
 from api.follower import Follower
 from api.limits import Limits, policies
+from api.live.socket import Viewing
+from api.live.watching import Watching
 from api.metrics import ApiMetrics
 from api.push.building import build_sockets
 from api.sender import Sender
@@ -18,7 +20,7 @@ from api.services import Services
 from api.settings import ApiSettings
 from api.spool import Spool
 from api.window_reads import WindowReads
-from schemas.topics import ORDER_EVENTS
+from schemas.topics import ORDER_EVENTS, Topic
 from tests.unit.api.facts import BUYER, CODEC, INCARNATION, SHOP, Prices
 
 _NOWHERE = "127.0.0.1:1"
@@ -32,6 +34,10 @@ class Everybody:
 
     async def verify(self, token: str) -> Principal:
         return await self.authenticate({"authorization": token})
+
+
+def _follow(topics: Sequence[Topic], lookback_s: float) -> Follower:
+    return Follower(_NOWHERE, CODEC, topics, lookback_s=lookback_s, window_facts=1)
 
 
 def services() -> Services:
@@ -55,6 +61,7 @@ def services() -> Services:
         sockets=build_sockets(
             settings, _NOWHERE, follower, reads, None, everybody.verify, metrics.registry
         ),
+        live=Viewing(Watching(follower, _follow)),
         callbacks=Callbacks({}, CODEC, sender.send, lambda: 0),
         webhooks=None,
     )

@@ -1,0 +1,1 @@
+"""What people look at: the live page's files. Data only; nothing is imported from here."""
