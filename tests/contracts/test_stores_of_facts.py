@@ -16,7 +16,8 @@ from sinks.mysql.sink import LedgerSink
 from sinks.sink import Sink
 from sinks.warehouse.clickhouse import ClickHouseSink
 from sinks.warehouse.tables import TABLES
-from tests.contracts.sinks import SinkContract
+from tests.contracts.reports import report_log
+from tests.contracts.sinks import Log, SinkContract, shop_log
 
 _DATABASE = "contract"
 
@@ -79,6 +80,9 @@ def test_a_migration_is_applied_once_and_may_not_change_afterwards(stack: Endpoi
 
 class TestClickHouse(SinkContract):
     few = 20
+
+    def log(self) -> Log:
+        return shop_log() + report_log()
 
     @pytest.fixture(autouse=True)
     def _store(self, stack: Endpoints) -> None:
