@@ -17,7 +17,7 @@ from tests.unit.windows.log import Log as FactLog
 from topologies.flows import make
 
 _FLOWS: tuple[Callable[[], Flow], ...] = (SalesFlow, StockFlow, lambda: make("alerts"))
-_BETWEEN_ROWS = 100  # facts: a window is written again as it grows
+_BETWEEN_ROWS = 200  # facts: a window is written again as it grows
 
 
 @functools.cache
