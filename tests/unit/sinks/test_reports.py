@@ -15,9 +15,18 @@ from sinks.warehouse.reports import AlertRow, RankRow, reported
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SOURCES = (OffsetRange("order.events", 0, 3, 9),)
 TOP = TopSkusWindow(
-    *(1, "CNY", 60_000, 120_000, 2),
-    (SkuSales(7, 5, 500), SkuSales(8, 1, 90)),
-    *(6, 3, 130_000, 110_000, False, SOURCES),
+    shop_id=1,
+    currency="CNY",
+    size_ms=60_000,
+    start_ms=120_000,
+    skus=2,
+    top=(SkuSales(7, 5, 500), SkuSales(8, 1, 90)),
+    version=6,
+    facts=3,
+    fresh_ms=130_000,
+    watermark_ms=110_000,
+    is_complete=False,
+    sources=SOURCES,
 )
 RAISED = AlertRaised(
     *("A-1", 1, "low", AlertKind.BELOW_THRESHOLD, Severity.WARNING, 1, 7, 4, 5, 4, "4 left"),
