@@ -74,10 +74,11 @@ DASHBOARD: Final = Dashboard(
             "When what it tells of happened.",
             Source.WAREHOUSE,
             Look.TABLE,
+            "SELECT * FROM ("
             "SELECT 'orders' AS name, max(updated_at) AS newest FROM orders UNION ALL "
             "SELECT 'stock', max(at) FROM stock_movements UNION ALL "
             "SELECT 'payments', max(at) FROM payments UNION ALL "
-            "SELECT 'reports', max(fresh_at) FROM report_sales ORDER BY name",
+            "SELECT 'reports', max(fresh_at) FROM report_sales) ORDER BY name",
             width=12,
         ),
     ),

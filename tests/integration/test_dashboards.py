@@ -58,9 +58,11 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         (*pipeline(1, env, api_port=api_port, front_env=front), *sinks(_SERVERS)),
     )
     config = prometheus.lay_out(home / "prometheus", parts)
-    watching = prometheus.service(config, home / "data", port)
+    watching = prometheus.service(config, config.parent / "data", port)
     settings = DeploySettings(kafka=None, registry=None, mysql=None, clickhouse=None)
-    options = Options(servers=_SERVERS, services=(*parts, watching), settings=settings)
+    options = Options(
+        servers=_SERVERS, services=(*parts, watching), data_dir=home, settings=settings
+    )
     with running(options) as endpoints:
         _trade(endpoints)
         yield System(endpoints, api_url(api_port), prometheus.url(port))
