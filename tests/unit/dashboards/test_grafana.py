@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from dashboards.grafana.files import DASHBOARDS, FOLDER, files
 from dashboards.grafana.panels import Dashboard, Look, Panel, Source
+from deploy.programs import PROMTOOL
 
 _PROVISIONING = FOLDER.parent / "provisioning"
 PANELS = [panel for dashboard in DASHBOARDS for panel in dashboard.panels]
@@ -45,3 +48,14 @@ def test_lines_from_sql_have_their_time_first() -> None:
     assert [
         p.title for p in lines if not re.match(r"SELECT [^,]*(,[^,]*)? AS time,", p.query)
     ] == []
+
+
+@pytest.mark.skipif(PROMTOOL.find() is None, reason="promtool is missing: make programs")
+def test_prometheus_understands_every_query_to_it(tmp_path: Path) -> None:
+    queries = [panel.query for panel in PANELS if panel.source is Source.PROMETHEUS]
+    rules = [{"record": f"panel:{nth}", "expr": query} for nth, query in enumerate(queries)]
+    file = tmp_path / "panels.yml"
+    file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+    tool = PROMTOOL.find() or ""
+    done = subprocess.run((tool, "check", "rules", str(file)), capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
