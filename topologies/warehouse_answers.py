@@ -89,11 +89,15 @@ def _answers(warehouse: ClickHouseSink, verdict: Verdict) -> list[Answer]:
 
 
 def _by_status(last_facts: Mapping[str, int]) -> dict[str, int]:
-    """Return orders by status, of orders by their last fact: OrderPartlyRefunded, PARTLY_REFUNDED.
+    """Return orders by status, of orders at rest by their last fact.
 
-    That holds for every order that is at rest.
+    OrderPartlyRefunded: PARTLY_REFUNDED; only a confirmed order, which waits to be shipped, is
+    called otherwise.
     """
-    return {
-        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removeprefix("Order")).upper(): count
-        for name, count in last_facts.items()
-    }
+    return {_status(name): count for name, count in last_facts.items()}
+
+
+def _status(last_fact: str) -> str:
+    if last_fact == "OrderConfirmed":
+        return "FULFILLING"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", last_fact.removeprefix("Order")).upper()
