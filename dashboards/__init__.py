@@ -1,1 +1,1 @@
-"""What people look at: the live page's files. Data only; nothing is imported from here."""
+"""What people look at: dashboards as code, and the live page's files."""

@@ -23,7 +23,8 @@ class Program(NamedTuple):
 
 CHROMIUM: Final = Program(("chromium", "chromium-browser", "google-chrome"), "chromium")
 PROMTOOL: Final = Program(("promtool",), "prometheus")
-ALL: Final = (CHROMIUM, PROMTOOL)
+PROMETHEUS: Final = Program(("prometheus",), "prometheus")
+ALL: Final = (CHROMIUM, PROMTOOL, PROMETHEUS)
 
 
 def install(missing: list[str]) -> None:
@@ -40,13 +41,18 @@ def install(missing: list[str]) -> None:
         )
 
 
+def _missing() -> list[str]:
+    """Return the packages that would bring what is missing, each once."""
+    return list(dict.fromkeys(one.package for one in ALL if one.find() is None))
+
+
 def main() -> None:
     """Bring what is missing, and say so; exit code 0 also where that is not possible."""
-    missing = [one.package for one in ALL if one.find() is None]
+    missing = _missing()
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"programs: apt-get install {' '.join(missing)}", flush=True)
         install(missing)
-        missing = [one.package for one in ALL if one.find() is None]
+        missing = _missing()
     if missing:
         print(
             f"programs: without {' and '.join(missing)} some tests are skipped; on Debian: "

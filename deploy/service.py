@@ -54,7 +54,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     and, except for servers, over the addresses of the stack's servers. An exit before the
     first readiness fails the start of the whole stack; later ones are met by `restart`, with
     a pause that doubles from 0.5 s to 10 s. A service still running `stop_timeout_s` after
-    SIGTERM is killed; with 0 it is killed at once.
+    SIGTERM is killed; with 0 it is killed at once. At `metrics_port` of 127.0.0.1 it serves
+    metrics for Prometheus; 0: it does not.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     restart: Restart = "always"
     after: tuple[str, ...] = ()
     prepare: tuple[tuple[str, ...], ...] = ()
+    metrics_port: int = 0
     ready_timeout_s: float = 60.0
     stop_timeout_s: float = 10.0
 
@@ -78,6 +80,7 @@ class ServiceState(msgspec.Struct, kw_only=True):
     restarts: int = 0
     exit_code: int | None = None
     log: str = ""
+    metrics_port: int = 0
 
 
 def log_tail(log: Path, lines: int = 15, start: int = 0) -> str:

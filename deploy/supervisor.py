@@ -106,7 +106,9 @@ class _Child:
         self.service = service
         self.ready = asyncio.Event()
         self.log = log_file(plan.data_dir, service.name)
-        self.state = ServiceState(name=service.name, log=str(self.log))
+        self.state = ServiceState(
+            name=service.name, log=str(self.log), metrics_port=service.metrics_port
+        )
         self._changed = changed
         self._tie = dying_with(supervisor)
         self._environment = {**os.environ, **service.env}

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from schemas.record import Record
+from sinks.sink import Fact
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0, 300.0)
 
@@ -13,12 +19,13 @@ class SinkMetrics:
     def __init__(self, sink: str, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         by_sink = ["sink"]
-        self.facts = Counter(
+        self._sink = sink
+        self._facts = Counter(
             "sink_facts",
-            "Facts given to the store: the throughput.",
-            by_sink,
+            "Facts given to the store, by type: the throughput, and whether orders are parked.",
+            ["sink", "fact"],
             registry=self.registry,
-        ).labels(sink)
+        )
         self.passed_over = Counter(
             "sink_passed_over_facts",
             "Facts of kinds that the sink has no use for; they cost a look at five bytes.",
@@ -51,3 +58,13 @@ class SinkMetrics:
             by_sink,
             registry=self.registry,
         ).labels(sink)
+
+    def expect(self, kinds: Iterable[type[Record]]) -> None:
+        """Show types of facts before the first one comes: else its increase would not be seen."""
+        for kind in kinds:
+            self._facts.labels(self._sink, kind.__name__)
+
+    def took(self, facts: Iterable[Fact]) -> None:
+        """Count facts that the store has."""
+        for kind, count in Tally(type(fact.record) for fact in facts).items():
+            self._facts.labels(self._sink, kind.__name__).inc(count)

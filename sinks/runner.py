@@ -59,6 +59,7 @@ class Runner:
         self._sink = sink
         self._settings = settings
         self._metrics = metrics
+        metrics.expect(sink.records)
         self._reader = FactReader(codec, sink.records)
         self._consumer = Consumer(
             {
@@ -119,7 +120,7 @@ class Runner:
             if at in self._written:  # it may have been given away since
                 self._written[at] = cast(int, message.offset()) + 1
                 self._uncommitted.add(at)
-        self._metrics.facts.inc(len(facts))
+        self._metrics.took(facts)
         self._metrics.passed_over.inc(len(messages) - len(facts))
 
     def _poll(self) -> list[Message]:

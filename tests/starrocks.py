@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from sinks.warehouse.tables import TABLES
 
 USER, PASSWORD = "loader", "s3cret"
-_KEYS = {table.name: table.key + (("placed_at",) if table.placed else ()) for table in TABLES}
+_KEYS = {table.name: table.full_key for table in TABLES}
 _CREDENTIALS = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from deploy.process import free_ports
 from deploy.service import Exited, Http, LogLine, Service
 
 _START_LIMIT_S = 60.0
@@ -61,6 +64,7 @@ def api(port: int, env: Mapping[str, str]) -> Service:
         argv=command("api", "--port", str(port)),
         env=dict(env),
         ready=Http(f"{api_url(port)}/ready"),
+        metrics_port=port,
         after=("topics", "schemas"),
         ready_timeout_s=_START_LIMIT_S,
         stop_timeout_s=_STOP_LIMIT_S,
@@ -159,4 +163,20 @@ def pipeline(
         gateway(api_port, front_env, *gateway_options),
         api(api_port, front_env),
         *flows(),
+    )
+
+
+_MEASURING = ("worker-", "sink-", "flow-")
+"""How the names of services begin whose commands have --metrics-port; the API serves its own."""
+
+
+def measured(services: Iterable[Service]) -> tuple[Service, ...]:
+    """Give each process that measures itself a free port, where Prometheus finds it."""
+    found = tuple(services)
+    ports = free_ports(len(found))
+    return tuple(
+        replace(one, argv=(*one.argv, "--metrics-port", str(port)), metrics_port=port)
+        if one.name.startswith(_MEASURING)
+        else one
+        for one, port in zip(found, ports, strict=True)
     )

@@ -75,7 +75,7 @@ class SinkSettings(BaseSettings):
     warehouse_batch_records: int = Field(
         default=5_000,
         ge=1,
-        description="As sink_batch_records, of the warehouse: each of its seven tables costs it "
+        description="As sink_batch_records, of the warehouse: each of its tables costs it "
         "the same few tens of milliseconds a batch, large or small.",
     )
     warehouse_linger_s: float = Field(

@@ -7,7 +7,7 @@ insert token would only save space until the next merge, and none is sent.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -18,18 +18,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from schemas.record import Record
 from schemas.topics import Topic
-from sinks.batches import RECORDS, TOPICS, Batch, Batcher, Placed
+from sinks.batches import RECORDS, TOPICS, Batcher, Placed
 from sinks.orders import OrderRow
 from sinks.sink import Fact, StoreAway
-from sinks.warehouse.tables import (
-    ORDERS,
-    SKU_TABLES,
-    TABLES,
-    Kind,
-    clickhouse_ddl,
-    filled,
-    order_row,
-)
+from sinks.warehouse import reports
+from sinks.warehouse.reports import reported
+from sinks.warehouse.table import Kind, Table, clickhouse_ddl
+from sinks.warehouse.tables import FACT_TABLES, ORDERS, SKU_TABLES, TABLES, filled, order_row
 
 _TIMEOUT_S: Final = 10
 _DATABASE: Final = "orderstream"
@@ -63,8 +58,8 @@ class ClickHouseSink:
     """The sink of a ClickHouse at ``http://user:password@host:port/database``."""
 
     name = "clickhouse"
-    topics: tuple[Topic, ...] = TOPICS
-    records: frozenset[type[Record]] = RECORDS
+    topics: tuple[Topic, ...] = (*TOPICS, *reports.TOPICS)
+    records: frozenset[type[Record]] = RECORDS | reports.RECORDS
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -73,8 +68,9 @@ class ClickHouseSink:
 
     def write(self, facts: Sequence[Fact]) -> None:
         """Insert the rows of ``facts``; raises StoreAway."""
-        batch = self._batcher.batch(facts)
-        self._put(batch)
+        of_stages, of_flows = reports.split(facts)
+        batch = self._batcher.batch(of_stages)
+        self._put([*filled(batch), *reported(of_flows)])
         self._batcher.written(batch)
 
     def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[Sequence[Any]]:
@@ -83,9 +79,9 @@ class ClickHouseSink:
             return list(client.query(sql, parameters=parameters).result_rows)
 
     def forget(self, orders: Sequence[str], skus: Sequence[int]) -> None:
-        """Delete all rows of ``orders`` and of ``skus``, to write them anew. Raises StoreAway."""
+        """Delete all facts of ``orders`` and of ``skus``, to write them anew. Raises StoreAway."""
         with self._connected() as client:
-            for table in TABLES:
+            for table in FACT_TABLES:
                 is_of_sku = table in SKU_TABLES
                 keys: Sequence[Any] = skus if is_of_sku else orders
                 where = (
@@ -106,9 +102,9 @@ class ClickHouseSink:
                 self._client.close()
             self._client = None
 
-    def _put(self, batch: Batch) -> None:
+    def _put(self, written: Iterable[tuple[Table, list[Any]]]) -> None:
         with self._connected() as client:
-            for table, rows in filled(batch):
+            for table, rows in written:
                 # The engine reads JSON several times faster than a client makes its own format.
                 client.raw_insert(
                     table.name,

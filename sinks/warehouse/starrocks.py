@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -18,11 +18,14 @@ import pymysql
 
 from schemas.record import Record
 from schemas.topics import Topic
-from sinks.batches import RECORDS, TOPICS, Batch, Batcher, Load, Placed
+from sinks.batches import RECORDS, TOPICS, Batcher, Load, Placed
 from sinks.orders import OrderRow
 from sinks.sink import Fact, StoreAway
+from sinks.warehouse import reports
+from sinks.warehouse.reports import reported
 from sinks.warehouse.stream_load import StreamLoad
-from sinks.warehouse.tables import BUCKETS, ORDERS, TABLES, Kind, Table, filled, order_row
+from sinks.warehouse.table import Kind, Table
+from sinks.warehouse.tables import ORDERS, TABLES, filled, order_row
 
 _QUERY_PORT: Final = 9030
 _TIMEOUT_S: Final = 10
@@ -30,10 +33,15 @@ _LABEL_CHARACTERS: Final = 128
 _HOURS_KEPT: Final = 7 * 24  # as long as Kafka keeps the facts
 _HOURS_AHEAD: Final = 3
 
+BUCKETS: Final = 8
+"""Of a partition: one per core of a small cluster; ~1 GB each at 1,000 orders/s a day."""
+
 _TYPES: Final = {
     Kind.TEXT: "VARCHAR(65533)",
     Kind.NAME: "VARCHAR(255)",
     Kind.LONG: "BIGINT",
+    Kind.FLAG: "BOOLEAN",
+    Kind.LIST: "VARCHAR(65533)",
     Kind.TIME: "DATETIME",
     Kind.MAYBE: "DATETIME",
 }
@@ -70,8 +78,8 @@ class StarRocksSink:
     """
 
     name = "starrocks"
-    topics: tuple[Topic, ...] = TOPICS
-    records: frozenset[type[Record]] = RECORDS
+    topics: tuple[Topic, ...] = (*TOPICS, *reports.TOPICS)
+    records: frozenset[type[Record]] = RECORDS | reports.RECORDS
 
     def __init__(self, url: str, load: Load | None = None) -> None:
         self._url = url
@@ -80,8 +88,9 @@ class StarRocksSink:
 
     def write(self, facts: Sequence[Fact]) -> None:
         """Load the rows of ``facts``; raises StoreAway, and LoadRefused."""
-        batch = self._batcher.batch(facts)
-        self._put(batch, facts)
+        of_stages, of_flows = reports.split(facts)
+        batch = self._batcher.batch(of_stages)
+        self._put([*filled(batch), *reported(of_flows)], facts)
         self._batcher.written(batch)
 
     def prepare(self) -> None:
@@ -96,8 +105,8 @@ class StarRocksSink:
     def close(self) -> None:
         """Nothing is kept open between two loads."""
 
-    def _put(self, batch: Batch, facts: Sequence[Fact]) -> None:
-        for table, rows in filled(batch):
+    def _put(self, written: Iterable[tuple[Table, list[Any]]], facts: Sequence[Fact]) -> None:
+        for table, rows in written:
             names = [*(column.name for column in table.columns), "standing"]
             # A number of 128 bits goes as text: JSON's readers stop at 64.
             loaded = [
@@ -164,10 +173,10 @@ def ddl() -> list[str]:
 def table_ddl(table: Table) -> str:
     """Return the statement that makes ``table``.
 
-    Tables with the time of placing have a partition for each hour; those of one group are
+    Tables with a time that never changes have a partition for each hour; those of one group are
     colocated: they are spread by the same column into as many buckets.
     """
-    key = table.key + (("placed_at",) if table.placed else ())
+    key = table.full_key
     columns = {column.name: _TYPES[column.kind] for column in table.columns}
     columns["standing"] = "LARGEINT"
     # The key comes first; VARCHARs of a key take part in its length.
@@ -176,7 +185,7 @@ def table_ddl(table: Table) -> str:
     properties = {}
     if table.together:
         properties["colocate_with"] = table.together
-    if table.placed:
+    if table.by_time:
         properties |= {
             "dynamic_partition.enable": "true",
             "dynamic_partition.time_unit": "HOUR",
@@ -191,7 +200,7 @@ def table_ddl(table: Table) -> str:
         f"CREATE TABLE IF NOT EXISTS {table.name} (\n    " + ",\n    ".join(lines) + "\n)",
         "ENGINE = OLAP",
         f"PRIMARY KEY ({', '.join(key)})",
-        *(["PARTITION BY RANGE(placed_at) ()"] if table.placed else []),
+        *([f"PARTITION BY RANGE({table.by_time}) ()"] if table.by_time else []),
         f"DISTRIBUTED BY HASH({table.bucket}) BUCKETS {BUCKETS}",
     ]
     if properties:

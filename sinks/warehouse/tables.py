@@ -1,4 +1,4 @@
-"""The analytical tables, each defined once, and their DDL in both dialects.
+"""The analytical tables, each defined once for both dialects.
 
 Money is in minor units (``..._fen``, whatever the currency), times are UTC to the millisecond and
 NULL while they are still to come. A table keeps one row per key:
@@ -9,80 +9,13 @@ it loads (``merge_condition``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import Enum
-from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final
 
 from sinks.batches import Batch
 from sinks.orders import OrderRow
-
-FAR_MS: Final = 1 << 42
-"""In the year 2109: what is earlier is further from it."""
-
-BUCKETS: Final = 8
-"""Of a StarRocks partition: one per core of a small cluster; ~1 GB each at 1,000 orders/s a day."""
-
-
-class Kind(Enum):
-    """What a column holds."""
-
-    TEXT = "text"
-    NAME = "name"  # text with few different values
-    LONG = "long"
-    TIME = "time"
-    MAYBE = "a time, or NULL"
-
-
-_TIMES: Final = frozenset({Kind.TIME, Kind.MAYBE})
-
-
-class Column(NamedTuple):
-    """A column, and the field of a row that it shows."""
-
-    name: str
-    kind: Kind
-    field: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table, its key, and how its rows are laid out.
-
-    The last column is the time of the row. ``placed``: it has the time at which its order was
-    placed, which never changes, and is partitioned and ordered by it. ``together``: tables of one
-    name are joined without moving rows.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    placed: bool = False
-    together: str = ""
-
-    @property
-    def bucket(self) -> str:
-        """The column that spreads the rows."""
-        return self.key[0]
-
-    def standing(self, row: Any) -> int:
-        """Return the number by which one of several rows with one key stands: the greatest."""
-        at_ms: int = getattr(row, self.columns[-1].field)
-        return (int(row.version) << 64) + FAR_MS - at_ms
-
-    def values(self, rows: Iterable[Any], time: Callable[[int], Any]) -> list[list[Any]]:
-        """Return the columns of ``rows``; ``time`` makes of epoch ms what the store takes."""
-        fields = attrgetter(*[column.field for column in self.columns])
-        times = [at for at, column in enumerate(self.columns) if column.kind in _TIMES]
-        found = []
-        for row in rows:
-            values = list(fields(row))
-            for at in times:
-                ms = values[at]
-                values[at] = time(ms) if ms else None
-            found.append(values)
-        return found
+from sinks.warehouse.reports import REPORT_TABLES
+from sinks.warehouse.table import Column, Kind, Table
 
 
 def _columns(*fields: str) -> tuple[Column, ...]:
@@ -112,7 +45,7 @@ ORDERS: Final = Table(
     "orders",
     ("order_no",),
     _columns(*OrderRow.__struct_fields__),
-    placed=True,
+    by_time="placed_at",
     together="orders",
 )
 ORDER_ITEMS: Final = Table(
@@ -122,7 +55,7 @@ ORDER_ITEMS: Final = Table(
         *("order_no", "line_no", "version", "shop_id", "user_id", "sku_id", "quantity"),
         *("unit_price_fen", "discount_fen", "payable_fen", "currency", "placed_ms", "at_ms"),
     ),
-    placed=True,
+    by_time="placed_at",
     together="orders",
 )
 COUPON_USES: Final = Table(
@@ -168,7 +101,7 @@ LEDGER_ENTRIES: Final = Table(
     ),
 )
 
-TABLES: Final = (
+FACT_TABLES: Final = (
     ORDER_ITEMS,
     COUPON_USES,
     STOCK_LEVELS,
@@ -179,6 +112,8 @@ TABLES: Final = (
 )
 """In the order of writing: an order's row comes last, for by its version a sink that starts anew
 knows that the rest was written, too."""
+
+TABLES: Final = (*FACT_TABLES, *REPORT_TABLES)
 
 SKU_TABLES: Final = frozenset({STOCK_LEVELS, STOCK_MOVEMENTS})
 """What is about skus; all other tables are about orders."""
@@ -195,7 +130,7 @@ def filled(batch: Batch) -> list[tuple[Table, list[Any]]]:
         batch.entries.values(),
         batch.orders.values(),
     )
-    found = [(table, list(one)) for table, one in zip(TABLES, rows, strict=True)]
+    found = [(table, list(one)) for table, one in zip(FACT_TABLES, rows, strict=True)]
     return [(table, one) for table, one in found if one]
 
 
@@ -206,31 +141,3 @@ def order_row(values: Iterable[Any]) -> OrderRow:
         for column, value in zip(ORDERS.columns, values, strict=True)
     }
     return OrderRow(**fields)
-
-
-# --- ClickHouse ----------------------------------------------------------------------------------
-
-_CLICKHOUSE_TYPES: Final = {
-    Kind.TEXT: "String",
-    Kind.NAME: "LowCardinality(String)",
-    Kind.LONG: "Int64",
-    Kind.TIME: "DateTime64(3, 'UTC')",
-    Kind.MAYBE: "Nullable(DateTime64(3, 'UTC'))",
-}
-
-
-def clickhouse_ddl(table: Table) -> str:
-    """Return the statement that makes ``table`` where it is not."""
-    lines = [f"{column.name} {_CLICKHOUSE_TYPES[column.kind]}" for column in table.columns]
-    earliness = f"({FAR_MS} - toUnixTimestamp64Milli({table.columns[-1].name}))"
-    standing = f"bitShiftLeft(toUInt128(version), 64) + {earliness}"
-    lines.append(f"standing UInt128 MATERIALIZED {standing}")
-    # By the minute of placing first: the newest orders, which a sink looks up, are in few blocks.
-    order = (("toStartOfMinute(placed_at)",) if table.placed else ()) + table.key
-    parts = [
-        f"CREATE TABLE IF NOT EXISTS {table.name}\n(\n    " + ",\n    ".join(lines) + "\n)",
-        "ENGINE = ReplacingMergeTree(standing)",
-        *(["PARTITION BY toYYYYMM(placed_at)"] if table.placed else []),
-        f"ORDER BY ({', '.join(order)})",
-    ]
-    return "\n".join(parts)

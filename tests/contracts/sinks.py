@@ -146,6 +146,10 @@ class SinkContract:
     few = 3
     """Facts in a small batch: more where a write costs tens of milliseconds, however small."""
 
+    def log(self) -> Log:
+        """Return the facts that the sink is fed: of all kinds that it takes."""
+        return shop_log()
+
     def address(self) -> tuple[str, int]:
         """Return the host and port of the store: in one test a wire is cut in front of it."""
         raise NotImplementedError
@@ -174,7 +178,7 @@ class SinkContract:
         empty = self.dump()
         sink = self.make(*self.address())
         try:
-            _feed(sink, batches(interleaved(wanted(sink, shop_log()))))
+            _feed(sink, batches(interleaved(wanted(sink, self.log()))))
         finally:
             sink.close()
         dump = self.dump()
@@ -185,7 +189,7 @@ class SinkContract:
     def test_every_fact_twice_is_as_good_as_once(self) -> None:
         expected = self.expected()
         sink = self.make(*self.address())
-        facts = interleaved(wanted(sink, shop_log()))
+        facts = interleaved(wanted(sink, self.log()))
         for batch in batches(facts):
             sink.write(batch)
             sink.write(batch)
@@ -198,7 +202,7 @@ class SinkContract:
         expected = self.expected()
         for seed, size in enumerate((self.few, 1_000)):
             sink = self.make(*self.address())
-            _feed(sink, batches(interleaved(wanted(sink, shop_log()), seed + 1), size))
+            _feed(sink, batches(interleaved(wanted(sink, self.log()), seed + 1), size))
             sink.close()
             assert self.dump() == expected
             self.clear()
@@ -212,7 +216,7 @@ class SinkContract:
 
     def _crash(self, seed: int) -> None:
         crashed = self.make(*self.address())
-        log = wanted(crashed, shop_log())
+        log = wanted(crashed, self.log())
         facts = interleaved(log, seed)
         done = facts[: random.Random(seed).randrange(len(facts))]
         _feed(crashed, batches(done))  # and it is never closed
@@ -224,7 +228,7 @@ class SinkContract:
         expected = self.expected()
         with Proxy(*self.address()) as proxy:
             sink = self.make(proxy.host, proxy.port)
-            todo = list(batches(interleaved(wanted(sink, shop_log()))))
+            todo = list(batches(interleaved(wanted(sink, self.log()))))
             _feed(sink, todo[: len(todo) // 2])
             proxy.cut()
             refused = _refusals(sink, todo[len(todo) // 2])

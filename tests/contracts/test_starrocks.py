@@ -21,8 +21,10 @@ from sinks.sink import Fact, Sink, StoreAway
 from sinks.warehouse import starrocks
 from sinks.warehouse.starrocks import StarRocksSink, label
 from sinks.warehouse.stream_load import LoadRefused, StreamLoad
-from sinks.warehouse.tables import ORDERS, TABLES, Kind, order_row
-from tests.contracts.sinks import SinkContract, batches, interleaved, shop_log, wanted
+from sinks.warehouse.table import Kind
+from sinks.warehouse.tables import ORDERS, TABLES, order_row
+from tests.contracts.reports import report_log
+from tests.contracts.sinks import Log, SinkContract, batches, interleaved, shop_log, wanted
 from tests.stack import docker_answers
 from tests.starrocks import PASSWORD, USER, StandIn, stand_in
 
@@ -51,6 +53,9 @@ def sink_of(store: StandIn, url: str) -> StarRocksSink:
 
 
 class TestStandIn(SinkContract):
+    def log(self) -> Log:
+        return shop_log() + report_log()
+
     @pytest.fixture(autouse=True)
     def _store(self) -> Iterator[None]:
         with stand_in() as self.store:
@@ -74,7 +79,7 @@ class TestStandIn(SinkContract):
         expected = self.expected()
         sink = self.make(*self.address())
         faults = ("lost", "fail", "publish timeout", "running", "lost", "")
-        for turn, batch in enumerate(batches(interleaved(wanted(sink, shop_log())))):
+        for turn, batch in enumerate(batches(interleaved(wanted(sink, self.log())))):
             self.store.faults = [faults[turn % len(faults)]]
             for _ in range(5):
                 try:

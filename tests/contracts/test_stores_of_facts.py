@@ -16,7 +16,8 @@ from sinks.mysql.sink import LedgerSink
 from sinks.sink import Sink
 from sinks.warehouse.clickhouse import ClickHouseSink
 from sinks.warehouse.tables import TABLES
-from tests.contracts.sinks import SinkContract
+from tests.contracts.reports import report_log
+from tests.contracts.sinks import Log, SinkContract
 
 _DATABASE = "contract"
 
@@ -110,3 +111,12 @@ class TestClickHouse(SinkContract):
             host=host, port=port, username=user, database=_DATABASE
         )
         return contextlib.closing(client)
+
+
+class TestClickHouseReports(TestClickHouse):
+    """What flows make, fed alone: each table that a batch is for costs tens of milliseconds."""
+
+    few = 50
+
+    def log(self) -> Log:
+        return report_log()

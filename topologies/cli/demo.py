@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from deploy.stack import Endpoints
     from topologies.audit.auditor import Verdict
+    from topologies.warehouse_answers import Answer
 
-_SERVERS = ("kafka", "registry", "redis")
+_SERVERS = ("kafka", "registry", "redis", "mysql", "clickhouse")
 _PAYMENT_WINDOW_MS = 10_000  # short, so that the unpaid orders are seen to expire
 _PAYERS = "pay=90,late=3,never=2,twice=2,cancel=2,decline=1"
 _GATEWAY_FAULTS = ("--duplicate", "0.03", "--reordered", "0.03", "--lost", "0.01")
@@ -37,13 +38,13 @@ def demo(
     """Start real servers and workers, run orders through them, and let the auditor judge.
 
     Some buyers pay late, twice or never, cancel, or are declined; the gateway repeats, reorders
-    and loses messages; popular skus sell out. All of it runs in a temporary folder and ends with
-    the command.
+    and loses messages; popular skus sell out. At the end the warehouse is asked in SQL, and has to
+    answer what the auditor counted. All of it runs in a temporary folder and ends with the command.
 
     Example: orderstream demo --orders 20000 --workers 2
 
-    Exit codes: 0 every order came to its end and every law holds; 1 not so; 3 something is missing
-    and could not be fetched.
+    Exit codes: 0 every order came to its end, every law holds, the warehouse agrees; 1 not so;
+    3 something is missing and could not be fetched.
     """
     from rich.console import Console
 
@@ -58,7 +59,7 @@ def demo(
     console = Console(stderr=True)
     started_s = time.monotonic()
     env = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(_PAYMENT_WINDOW_MS)}
-    console.print("demo: starting Kafka, the schema registry, Redis, a worker, the API, a gateway")
+    console.print("demo: starting Kafka and the stores, workers, the API, a gateway, sinks, flows")
     (port,) = free_ports(1)
     with ExitStack() as ending:
         # What waits for this Kafka is nothing for that of `up`.
@@ -97,6 +98,7 @@ def _run(console: Console, endpoints: Endpoints, orders: int, seed: int, as_json
     from topologies.load.clients import connect, run_name
     from topologies.load.payers import parse_mix
     from topologies.load.stocking import bring_stock, list_skus
+    from topologies.warehouse_answers import ask
 
     where, run = connect(endpoints.kafka, endpoints.registry), run_name()
     catalogue = make_catalogue(_SKUS, _UNITS, seed)
@@ -110,14 +112,17 @@ def _run(console: Console, endpoints: Endpoints, orders: int, seed: int, as_json
     reader.wait_quiet(endpoints.kafka, timeout_s=_SETTLE_S)
     with counting(console, "facts") as progress:
         verdict = reader.audit(endpoints.kafka, endpoints.registry, True, orders, progress)
+    answers = ask(endpoints.clickhouse, verdict, _SETTLE_S)
     if as_json:
-        print(json.dumps({"load": report.as_json(), "audit": audit.verdict_json(verdict)}))
+        told = {"load": report.as_json(), "audit": audit.verdict_json(verdict)}
+        print(json.dumps({**told, "warehouse": [one._asdict() for one in answers]}))
     else:
         load.show_report(report)
         _show_stock(verdict)
         audit.show(verdict)
+        _show_answers(answers)
         _show_what_next()
-    return report.ok and verdict.ok
+    return report.ok and verdict.ok and all(one.found == one.expected for one in answers)
 
 
 def _show_stock(verdict: Verdict) -> None:
@@ -126,6 +131,15 @@ def _show_stock(verdict: Verdict) -> None:
         f"stock: received {counters['units_received']:,} units, sold {counters['units_sold']:,}, "
         f"held {counters['units_held']:,}"
     )
+
+
+def _show_answers(answers: list[Answer]) -> None:
+    print("\nthe warehouse, asked in SQL, and the auditor's own sums:")
+    for about, sql, found, expected in answers:
+        mark = "=" if found == expected else "BUT"
+        print(f"  {about:<36}{found:>16,} {mark} {expected:,}")
+        if found != expected:
+            print(f"    {sql}")
 
 
 def _show_what_next() -> None:

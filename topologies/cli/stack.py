@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from deploy.service import Service
     from deploy.stack import Endpoints
     from topologies.opening import Entrance
 
@@ -41,6 +42,10 @@ def up(
             min=1, max=65535, help="Port of the API on 127.0.0.1. Default: 8080, or a free one."
         ),
     ] = None,
+    with_prometheus: Annotated[
+        bool,
+        typer.Option("--prometheus", help="Run Prometheus, too, where it is installed."),
+    ] = False,
     as_json: _JSON = False,
 ) -> None:
     """Start everything and leave it running; data is kept between runs.
@@ -51,6 +56,9 @@ def up(
     Everything is: the servers, topics and schemas, the workers, the simulated payment gateway, the
     sinks, the flows of live reports and stock alerts, and the API (HTTP). Servers named by
     ORDERSTREAM_KAFKA, _REGISTRY, _REDIS, _MYSQL or _CLICKHOUSE are used as they are, not started.
+
+    What Prometheus needs to scrape them is in prometheus/ below ORDERSTREAM_HOME; for Grafana see
+    docs/dashboards.md.
 
     Example: orderstream up --workers 2 --fresh
 
@@ -75,7 +83,7 @@ def up(
         parts = (*pipe, *sinks(servers))
         if "redis" in servers:
             parts = (*parts, webhooks(env))
-        services = parts if workers else ()
+        services = _measured(parts, with_prometheus) if workers else ()
         if not stack.status():
             names = [*servers, *(service.name for service in services)]
             console.print(f"starting {', '.join(names)}", style="dim", highlight=False)
@@ -125,6 +133,25 @@ def show_entrance(console: Console, way: Entrance) -> None:
         console.print(f"{name:5}  {text}", soft_wrap=True, highlight=False, markup=False)
 
 
+def _measured(parts: tuple[Service, ...], with_prometheus: bool) -> tuple[Service, ...]:
+    """Give processes ports for their metrics, tell Prometheus of them, and run it on wish."""
+    from deploy import stack
+    from deploy.process import free_ports
+    from deploy.settings import DeploySettings
+    from topologies import prometheus
+    from topologies.services import measured
+
+    home = DeploySettings().home
+    if stack.state(home) is not None:  # its own files are right
+        return parts
+    services = measured(parts)
+    config = prometheus.lay_out(home / "prometheus", services)
+    if not with_prometheus:
+        return services
+    (port,) = free_ports(1)
+    return (*services, prometheus.service(config, home / "prometheus" / "data", port))
+
+
 def _api_url() -> str | None:
     """Return where the API of the running stack answers; None when it has none."""
     from pathlib import Path
@@ -172,10 +199,11 @@ def status(as_json: _JSON = False) -> None:
     if as_json:
         print(msgspec.json.encode(services).decode())
     elif services:
-        table = Table("name", "state", "pid", "restarts", "log", box=None)
+        table = Table("name", "state", "pid", "restarts", "metrics", "log", box=None)
         for one in services:
             pid = str(one.process.pid) if one.process else ""
-            table.add_row(one.name, one.phase, pid, str(one.restarts), one.log)
+            metrics = f":{one.metrics_port}/metrics" if one.metrics_port else ""
+            table.add_row(one.name, one.phase, pid, str(one.restarts), metrics, one.log)
         Console().print(table)
     else:
         print("nothing is running; start it: orderstream up")

@@ -1,0 +1,1 @@
+"""Rules of Prometheus' alerts, and their tests for promtool."""
