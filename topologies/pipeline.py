@@ -13,21 +13,22 @@ from streams.kernel.relay import Relay
 from streams.kernel.stage import Output, Stage
 from streams.orders import OrderLimits, orders_stage
 from streams.payments.stage import payments_stage
-from streams.pricing import PriceList
+from streams.pricing import Packs, PriceList
 from topologies import flows
 
 
 class Admission:
-    """Admits intents from one public topic; everything it needs to judge is the price list."""
+    """Admits intents from one public topic; what it needs to judge are price list and packs."""
 
-    def __init__(self, source: Topic, prices: PriceList) -> None:
+    def __init__(self, source: Topic, prices: PriceList, packs: Packs | None = None) -> None:
         self.name = f"admission-{source.name.partition('.')[0]}"
         self.source = source
         self._prices = prices
+        self._packs = packs
 
     def forward(self, message: Record, now_ms: int) -> Output:
         """Return the admitted command; raise InvalidMessage with every reason against it."""
-        return admit(message, self._prices, now_ms)
+        return admit(message, self._prices, now_ms, self._packs)
 
 
 def stages(limits: OrderLimits) -> tuple[Stage, ...]:
@@ -35,10 +36,10 @@ def stages(limits: OrderLimits) -> tuple[Stage, ...]:
     return (orders_stage(limits), inventory_stage(), payments_stage())
 
 
-def relays(prices: PriceList) -> tuple[Relay, ...]:
+def relays(prices: PriceList, packs: Packs | None = None) -> tuple[Relay, ...]:
     """Return the public ways in."""
     return (
-        Admission(topics.ORDER_INTENTS, prices),
+        Admission(topics.ORDER_INTENTS, prices, packs),
         Admission(topics.INVENTORY_INTENTS, prices),
         Admission(topics.PAYMENT_INTENTS, prices),
     )

@@ -20,6 +20,7 @@ from streams.admission.problems import InvalidIntent, Problem, ProblemCode
 from streams.admission.requests import OrderRequest, admit_request
 from streams.admission.tickets import admit_resolution
 from streams.kernel.stage import Output
+from streams.pricing.packs import Packs
 from streams.pricing.price_list import PriceList
 
 _ORDERS = ORDER_COMMANDS.name
@@ -27,18 +28,21 @@ _INVENTORY = INVENTORY_COMMANDS.name
 _PAYMENTS = PAYMENT_COMMANDS.name
 
 
-def admit(message: Record, price_list: PriceList, now_ms: int) -> Output:
+def admit(
+    message: Record, price_list: PriceList, now_ms: int, packs: Packs | None = None
+) -> Output:
     """Return the command for a stage's inbox that follows from an untrusted intent.
 
     ``now_ms`` is the broker's log-append time of the intent (epoch ms). The answer depends on
-    nothing else than the three arguments. Raises InvalidIntent (an InvalidMessage), which names
+    nothing else than the arguments. Raises InvalidIntent (an InvalidMessage), which names
     every bad field and what to do about it.
     """
     if isinstance(message, PlaceOrderIntent):
-        order = admit_order(message, price_list, now_ms)
+        order = admit_order(message, price_list, now_ms, packs)
         return Output(_ORDERS, order.order_no, order)
     if isinstance(message, AmendOrderIntent):
-        return Output(_ORDERS, message.order_no, admit_amend(message, price_list, now_ms))
+        amended = admit_amend(message, price_list, now_ms, packs)
+        return Output(_ORDERS, message.order_no, amended)
     if isinstance(message, OrderRequest):
         return Output(_ORDERS, message.order_no, admit_request(message))
     if isinstance(message, Restock | AdjustStock | TransferStock | CountStock | SetStockRules):

@@ -26,8 +26,10 @@ from streams.admission.fields import (
 from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
 from streams.pricing.cart import Cart, PricedCart, PricingReason, UnpriceableCart
+from streams.pricing.packs import Packs, pin_of
 from streams.pricing.price import price
 from streams.pricing.price_list import PriceList
+from streams.pricing.shopper import Shopper
 
 IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
 """24 h, as long as the orders stage remembers a finished order (OrderLimits)."""
@@ -59,16 +61,22 @@ _WHAT_TO_DO = {
 }
 
 
-def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) -> PlaceOrder:
+def admit_order(
+    intent: PlaceOrderIntent, price_list: PriceList, now_ms: int, packs: Packs | None = None
+) -> PlaceOrder:
     """Return the command that places the order.
 
-    ``now_ms`` is the broker's log-append time of the intent (epoch ms). Raises InvalidIntent with
+    ``now_ms`` is the broker's log-append time of the intent (epoch ms). It is priced by the pack
+    that is in force when it was placed, and names it. Raises InvalidIntent with
     every problem, in the order: owner, key, flow, channel, currency, trace, age, cart, prices.
     """
     problems: list[Problem] = []
     _check_head(intent, now_ms, problems)
     _check_cart(intent, problems)
-    priced = price(Cart(intent.shop_id, intent.currency, intent.lines), price_list)
+    cart, at_ms = Cart(intent.shop_id, intent.currency, intent.lines), intent.placed_at_ms
+    pack = None if packs is None else packs.in_force(intent.shop_id, at_ms)
+    shopper = None if pack is None else Shopper(at_ms, intent.user_id, flow=intent.flow)
+    priced = price(cart, price_list, pack, shopper)
     if isinstance(priced, UnpriceableCart):
         _report_unpriced(intent, priced, price_list, problems)
         raise InvalidIntent(tuple(problems))
@@ -96,10 +104,13 @@ def admit_order(intent: PlaceOrderIntent, price_list: PriceList, now_ms: int) ->
         flow=intent.flow,
         pay_channel=intent.pay_channel,
         trace_id=intent.trace_id or derive_trace_id(order_no),
+        pack="" if pack is None or priced.promotions is None else pin_of(pack.pack),
     )
 
 
-def admit_amend(intent: AmendOrderIntent, price_list: PriceList, now_ms: int) -> AmendOrder:
+def admit_amend(
+    intent: AmendOrderIntent, price_list: PriceList, now_ms: int, packs: Packs | None = None
+) -> AmendOrder:
     """Return the command that changes the order: judged as if its lines were placed now.
 
     Raises InvalidIntent with every problem, in the order: number, then as ``admit_order``.
@@ -117,7 +128,7 @@ def admit_amend(intent: AmendOrderIntent, price_list: PriceList, now_ms: int) ->
         trace_id=intent.trace_id,
     )
     try:
-        order = admit_order(placement, price_list, now_ms)
+        order = admit_order(placement, price_list, now_ms, packs)
     except InvalidIntent as error:
         for problem in error.problems:
             is_key = problem.field == "client_key"

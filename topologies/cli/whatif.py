@@ -53,12 +53,13 @@ def whatif(
 
     from schemas.catalog import SkuListed
     from schemas.topics import CATALOG_EVENTS
+    from streams.pricing.packs import pin_of
     from topologies import rule_packs
     from topologies.cli.progress import counting
     from topologies.cli.replay import log_of
     from topologies.replay import whatif_report
     from topologies.replay.log import records
-    from topologies.replay.whatif import WhatIf, history, pin_of
+    from topologies.replay.whatif import WhatIf, history
 
     draft = _draft(rules)
     since_ms, until_ms = _instant(since), _instant(until)

@@ -31,6 +31,7 @@ from streams.pricing import (
     price,
 )
 from streams.pricing.outcome import Claim, ClaimKind
+from streams.pricing.packs import pin_of
 from topologies.replay.log import RecordedLog, records, spared
 
 Progress = Callable[[int, int], None]
@@ -301,11 +302,6 @@ class _Recorded:
             if line.sku_id == sku_id:
                 return ListPrice(line.unit_price_fen, order.currency, self.category(sku_id))
         return None
-
-
-def pin_of(pack: RulePack) -> str:
-    """Return how an order names the version of a pack."""
-    return f"{pack.pack_id}@{pack.version}"
 
 
 def _recorded(order: OrderPlaced) -> PricedCart:

@@ -22,10 +22,11 @@ from streams.pricing import (
     compile_pack,
     price,
 )
+from streams.pricing.packs import pin_of
 from topologies.pipeline import all_records
 from topologies.replay import whatif_report
 from topologies.replay.log import MemoryRecordedLog
-from topologies.replay.whatif import Report, WhatIf, history, pin_of
+from topologies.replay.whatif import Report, WhatIf, history
 
 SHOP, SHOES, HAT = 7, 1, 2
 PRICES = {SHOES: ListPrice(10_000, "CNY", "shoes"), HAT: ListPrice(4_000, "CNY", "hats")}
