@@ -82,18 +82,17 @@ def what_if(draft: RulePack, facts: Iterable[Record], since_ms: int | None = Non
 
 def test_the_pack_in_force_changes_nothing() -> None:
     paid = OrderPaid("0" * 16, 3, SHOP, 3, "CNY", 1, "1", 2_500, "0" * 32)
-    facts = [
+    orders = [
         placed(1, SHOES, IN_FORCE),
         placed(2, HAT, IN_FORCE, "C-1"),
         placed(3, SHOES, IN_FORCE, paid_before=1),
-        paid,
     ]
-    report = what_if(IN_FORCE, facts)
+    report = what_if(IN_FORCE, [*orders, paid])
     assert report == Report(
         draft="autumn@3",
         orders=3,
-        before_fen=sum(fact.total_fen for fact in facts[:3]),
-        after_fen=sum(fact.total_fen for fact in facts[:3]),
+        before_fen=sum(one.total_fen for one in orders),
+        after_fen=sum(one.total_fen for one in orders),
         by_rule=report.by_rule,
     )
     assert not any(report.by_rule.values())
