@@ -14,11 +14,14 @@ from api.follower import DECIDING, OrderFact
 from api.problems import Code, Refused
 from api.reasons import detail_of
 from api.responses import (
+    MissingAmount,
     OrderDetails,
     OrderState,
     PaymentOpened,
     PlacedOrder,
     Priced,
+    Quote,
+    QuotedRule,
     RefundOpened,
     SkuOnSale,
     Stock,
@@ -47,6 +50,8 @@ from schemas.read_model import (
     status_text,
 )
 from schemas.record import Record
+from streams.pricing import PricedCart
+from streams.pricing.words import explain
 
 CREATED = "CREATED"
 
@@ -80,6 +85,31 @@ def placed_before(command: PlaceOrder, repeat: OrderRepeated) -> PlacedOrder:
         expire_time=None,
         priced=_priced(command),
         trace_id=repeat.trace_id,
+    )
+
+
+def quote(cart: PricedCart) -> Quote:
+    """Return a priced cart as a client is shown it."""
+    promotions = cart.promotions
+    if promotions is None:
+        return Quote(cart.currency, cart.total_fen, cart.lines, cart.rules)
+    return Quote(
+        cart.currency,
+        cart.total_fen,
+        cart.lines,
+        cart.rules,
+        f"{promotions.pack_id}@{promotions.version}",
+        tuple(
+            QuotedRule(
+                outcome.rule_id,
+                outcome.verdict,
+                outcome.discount_fen,
+                explain(outcome),
+                outcome.reason,
+                tuple(MissingAmount(*need) for need in outcome.needs),
+            )
+            for outcome in promotions.outcomes
+        ),
     )
 
 

@@ -125,7 +125,7 @@ async def once(
 
 def admitted(services: Services, intent: Record) -> Output:
     """Return the command that an intent leads to; raise InvalidIntent."""
-    return admit(intent, services.prices, now_ms())
+    return admit(intent, services.prices, now_ms(), services.packs)
 
 
 async def ask(services: Services, output: Output) -> OrderFact | Unanswered:

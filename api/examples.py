@@ -37,6 +37,21 @@ _ALL: tuple[msgspec.Struct, ...] = (
     requests.PlaceOrderBody(
         lines=(requests.Line(1001, 2, 1990),), total_fen=3980, pay_channel="sim"
     ),
+    responses.Quote(
+        "CNY",
+        3980,
+        _LINES,
+        pack="festival@3",
+        promotions=(
+            responses.QuotedRule(
+                "free-gift",
+                "NEEDS",
+                0,
+                "free-gift: spend 20.00 more",
+                needs=(responses.MissingAmount("fen", 2000, of_items=False),),
+            ),
+        ),
+    ),
     requests.AmendOrderBody(
         lines=(
             requests.Line(

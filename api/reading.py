@@ -9,18 +9,18 @@ from litestar.datastructures import State
 from litestar.params import Parameter
 
 from api import answering
-from api.asking import limited
+from api.asking import limited, now_ms
 from api.auth import Principal, check_acts_for, check_owner
 from api.openapi import Traced, errors
 from api.orders import OrderNo
 from api.problems import FieldError, Refused, invalid
 from api.reasons import detail_of
 from api.requests import QuoteBody
-from api.responses import OrderDetails, OrderPage, Priced, SkuPage, Stock, Timeline
+from api.responses import OrderDetails, OrderPage, Quote, SkuPage, Stock, Timeline
 from api.services import Services
 from schemas.order import CartLine
 from schemas.read_model import STATUS_TEXT, OrderView
-from streams.pricing import Cart, UnpriceableCart, price
+from streams.pricing import Cart, Shopper, UnpriceableCart, price
 
 AnyRequest = Request[Any, Any, Any]
 Status = Annotated[
@@ -182,14 +182,21 @@ async def list_skus(
     status_code=200,
     responses=errors("UNKNOWN_SKU"),
 )
-async def quote(state: State, principal: Principal, data: QuoteBody) -> Response[Priced]:
-    """Return what a cart costs now. Nothing is held, and an order of it must cost the same."""
+async def quote(state: State, principal: Principal, data: QuoteBody) -> Response[Quote]:
+    """Return what a cart costs now, and what becomes of each promotion.
+
+    Nothing is held. An order costs the same until prices or rules change, and is refused then, with
+    the new price (PRICE_CHANGED). Promotions that can run out are not applied.
+    """
     services: Services = state.services
     headers = await limited(services, principal, "POST /quotes", writes=False)
     shop_id = data.shop_id or principal.shop_id
     check_acts_for(principal, shop_id, principal.user_id)
     lines = tuple(CartLine(line.sku_id, line.qty, 0) for line in data.lines)
-    priced = price(Cart(shop_id, data.currency, lines), services.prices)
+    at_ms = now_ms()
+    pack = None if services.packs is None else services.packs.in_force(shop_id, at_ms)
+    shopper = Shopper(at_ms, principal.user_id)
+    priced = price(Cart(shop_id, data.currency, lines), services.prices, pack, shopper)
     if isinstance(priced, UnpriceableCart):
         raise invalid(
             [
@@ -197,8 +204,7 @@ async def quote(state: State, principal: Principal, data: QuoteBody) -> Response
                 for line in priced.unpriced
             ]
         )
-    body = Priced(priced.currency, priced.total_fen, priced.lines, priced.rules)
-    return Response(body, headers=headers)
+    return Response(answering.quote(priced), headers=headers)
 
 
 ROUTES = (get_order, list_orders, get_timeline, get_stock, list_skus, quote)

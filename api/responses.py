@@ -18,6 +18,35 @@ class Priced(msgspec.Struct, frozen=True):
     rules: tuple[AppliedRule, ...] = ()
 
 
+class MissingAmount(msgspec.Struct, frozen=True):
+    """``amount`` more of ``unit`` (fen, units or kinds); of the rule's goods when ``of_items``."""
+
+    unit: str
+    amount: int
+    of_items: bool
+
+
+class QuotedRule(msgspec.Struct, frozen=True):
+    """What a rule does to the cart: ``APPLIED``, ``NEEDS`` more in it, or ``REFUSED``.
+
+    ``reason`` says why it is refused, ``needs`` what is missing, ``words`` all of it for people.
+    """
+
+    rule_id: str
+    verdict: str
+    discount_fen: int
+    words: str
+    reason: str | None = None
+    needs: tuple[MissingAmount, ...] = ()
+
+
+class Quote(Priced, frozen=True):
+    """What a cart costs now, by which pack (empty: none), and what becomes of each of its rules."""
+
+    pack: str = ""
+    promotions: tuple[QuotedRule, ...] = ()
+
+
 class PlacedOrder(msgspec.Struct, frozen=True):
     """An order that holds everything it needs: pay until ``expire_time``."""
 

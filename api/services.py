@@ -24,7 +24,7 @@ from api.webhooks.desk import Webhooks
 from schemas.catalog import SkuListed
 from schemas.codec import Codec
 from schemas.read_model import OrderView, StockView
-from streams.pricing import PriceList
+from streams.pricing import Packs, PriceList
 
 
 class Authenticator(Protocol):
@@ -91,3 +91,5 @@ class Services:
     callbacks: Callbacks
     webhooks: Webhooks | None
     """None: there is no key or no Redis for them."""
+    packs: Packs | None = None
+    """The rule packs that carts are priced by; None: by none."""

@@ -27,6 +27,16 @@ MODULES = (
     "streams/engine/fold.py",
     "streams/engine/outputs.py",
     "streams/engine/store.py",
+    "streams/pricing/basket.py",
+    "streams/pricing/compiled.py",
+    "streams/pricing/effects.py",
+    "streams/pricing/items.py",
+    "streams/pricing/outcome.py",
+    "streams/pricing/price.py",
+    "streams/pricing/promote.py",
+    "streams/pricing/rounding.py",
+    "streams/pricing/search.py",
+    "streams/pricing/turns.py",
 )
 
 

@@ -25,11 +25,14 @@ def enable() -> bool:
     """Let imports find the twins of the present sources; return whether there are any."""
     if any(isinstance(finder, _Twins) for finder in sys.meta_path):
         return True
-    for noted in sorted(BUILDS.glob("*/sources.json")):
-        if _is_of(json.loads(noted.read_bytes()), PROJECT):
-            sys.meta_path.insert(0, _Twins(noted.parent))
-            return True
-    return False
+    builds = {path: json.loads(path.read_bytes()) for path in BUILDS.glob("*/sources.json")}
+    fitting = [path for path, noted in builds.items() if _is_of(noted, PROJECT)]
+    if not fitting:
+        return False
+    # A checkout that compiles fewer modules may have left a build that fits as well.
+    fullest = max(sorted(fitting), key=lambda path: len(builds[path]))
+    sys.meta_path.insert(0, _Twins(fullest.parent))
+    return True
 
 
 def _is_of(sources: dict[str, str], project: Path) -> bool:

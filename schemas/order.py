@@ -127,7 +127,10 @@ class AmendOrderIntent(Record, frozen=True):
 
 
 class PlaceOrder(Record, frozen=True):
-    """An admitted order: priced, numbered, with everything it needs to hold."""
+    """An admitted order: priced, numbered, with everything it needs to hold.
+
+    ``pack`` is the rule pack that it was priced by, ``pack_id@version``; empty: none.
+    """
 
     order_no: str
     shop_id: int
@@ -142,6 +145,7 @@ class PlaceOrder(Record, frozen=True):
     flow: str
     pay_channel: str | None
     trace_id: str
+    pack: str = ""
 
 
 class AmendOrder(Record, frozen=True):
@@ -262,6 +266,7 @@ class OrderPlaced(Record, frozen=True):
     flow: str
     pay_channel: str | None
     trace_id: str
+    pack: str = ""
 
 
 class OrderCreated(Record, frozen=True):

@@ -1,4 +1,4 @@
-"""The catalogue as every worker sees it: the newest record of each sku of ``catalog.events``."""
+"""The catalogue as every worker sees it: the newest record of each sku, and the rule packs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from confluent_kafka import KafkaException
 from schemas.catalog import SkuDelisted, SkuListed
 from schemas.codec import Codec
 from schemas.errors import InvalidMessage, Retryable
-from schemas.topics import CATALOG_EVENTS
-from streams.pricing import ListPrice
+from schemas.promotion import RulePack
+from schemas.topics import CATALOG_EVENTS, PROMOTION_PACKS
+from streams.pricing import ListPrice, Shelf
 from topologies.reading import Reader, spans
 
 _READ_WAIT_S = 0.2
@@ -30,9 +31,13 @@ class CatalogueAway(Exception):
 
 
 class Catalogue:
-    """A price list kept up to date by a thread; reads are lock-free dict look-ups."""
+    """A price list kept up to date by a thread; reads are lock-free dict look-ups.
+
+    ``packs`` are the published rule packs, kept in the same way.
+    """
 
     def __init__(self, kafka: str, codec: Codec) -> None:
+        self.packs = Shelf()
         self._codec = codec
         self._prices: dict[tuple[int, int], ListPrice] = {}
         self._listed: dict[int, dict[int, SkuListed]] = {}  # by shop
@@ -79,7 +84,7 @@ class Catalogue:
         return len(self._prices)
 
     def _follow(self) -> None:
-        held = spans(self._kafka, [CATALOG_EVENTS.name])
+        held = spans(self._kafka, [CATALOG_EVENTS.name, PROMOTION_PACKS.name])
         starts = {place: span.first for place, span in held.items()}
         with Reader(self._kafka, starts) as reader:
             while not self._stopping.is_set():
@@ -90,11 +95,11 @@ class Catalogue:
                     log.warning("catalogue_unreadable", why=str(error))
                     continue
                 for message in batch:
-                    self._take(message.value())
+                    self._take(message.value(), message.timestamp()[1])
                 if starts and reader.at_end >= starts.keys():
                     self._loaded.set()
 
-    def _take(self, value: bytes | None) -> None:
+    def _take(self, value: bytes | None, at_ms: int) -> None:
         if value is None:
             return
         try:
@@ -110,3 +115,5 @@ class Catalogue:
             self._prices.pop((record.shop_id, record.sku_id), None)
             self._listed.get(record.shop_id, {}).pop(record.sku_id, None)
             self._changes += 1
+        elif isinstance(record, RulePack):
+            self.packs.put(record, at_ms)

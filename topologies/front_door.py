@@ -109,6 +109,7 @@ def build_services(servers: Servers, settings: ApiSettings) -> Services:
         settings=settings,
         codec=codec,
         prices=prices,
+        packs=prices.packs,
         follower=orders,
         sender=sender,
         decisions=Decisions(

@@ -7,19 +7,19 @@ from schemas.record import Record
 from schemas.registry import public_records
 from schemas.stream import Progress
 from schemas.topics import Kind, Topic
-from streams.admission import Packs, admit
+from streams.admission import admit
 from streams.inventory.stage import inventory_stage
 from streams.kernel.relay import Relay
 from streams.kernel.stage import Output, Stage
 from streams.orders import OrderLimits, orders_stage
 from streams.payments.stage import payments_stage
-from streams.pricing import PriceList
+from streams.pricing import Packs, PriceList
 from streams.promotions.stage import promotions_stage
 from topologies import flows
 
 
 class Admission:
-    """Admits intents from one public topic; all it needs to judge are price list and promotions."""
+    """Admits intents from one public topic; what it needs to judge are price list and packs."""
 
     def __init__(self, source: Topic, prices: PriceList, packs: Packs | None = None) -> None:
         self.name = f"admission-{source.name.partition('.')[0]}"

@@ -72,7 +72,7 @@ def run_worker(
             checkpoint_interval_s=settings.checkpoint_interval_s,
         ),
         chosen,
-        () if only else relays(prices),
+        () if only else relays(prices, prices.packs),
         codec,
         identities,
         metrics,

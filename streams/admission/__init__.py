@@ -3,11 +3,9 @@
 from streams.admission.admit import admit
 from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
-from streams.admission.promoting import Packs
 
 __all__ = [
     "InvalidIntent",
-    "Packs",
     "Problem",
     "ProblemCode",
     "admit",

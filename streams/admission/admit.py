@@ -23,11 +23,11 @@ from schemas.topics import (
 from streams.admission.entries import admit_entry, admit_extension
 from streams.admission.placing import admit_amend, admit_order
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
-from streams.admission.promoting import Packs
 from streams.admission.requests import OrderRequest, admit_request
 from streams.admission.resources import admit_promotion
 from streams.admission.tickets import admit_resolution
 from streams.kernel.stage import Output
+from streams.pricing.packs import Packs
 from streams.pricing.price_list import PriceList
 
 _ORDERS = ORDER_COMMANDS.name
@@ -49,7 +49,8 @@ def admit(
         order = admit_order(message, price_list, now_ms, packs)
         return Output(_ORDERS, order.order_no, order)
     if isinstance(message, AmendOrderIntent):
-        return Output(_ORDERS, message.order_no, admit_amend(message, price_list, now_ms, packs))
+        amended = admit_amend(message, price_list, now_ms, packs)
+        return Output(_ORDERS, message.order_no, amended)
     if isinstance(message, OrderRequest):
         return Output(_ORDERS, message.order_no, admit_request(message))
     if isinstance(message, Restock | AdjustStock | TransferStock | CountStock | SetStockRules):

@@ -25,8 +25,9 @@ from streams.admission.fields import (
 )
 from streams.admission.identity import derive_order_no, derive_trace_id, fingerprint_of
 from streams.admission.problems import InvalidIntent, Problem, ProblemCode
-from streams.admission.promoting import Packs, check_coupons, promotion_holds, shopper_of
+from streams.admission.promoting import check_coupons, promotion_holds, shopper_of
 from streams.pricing.cart import Cart, PricedCart, PricingReason, UnpriceableCart
+from streams.pricing.packs import Packs, pin_of
 from streams.pricing.price import price
 from streams.pricing.price_list import PriceList
 
@@ -65,14 +66,15 @@ def admit_order(
 ) -> PlaceOrder:
     """Return the command that places the order, at the best price under the shop's pack.
 
-    ``now_ms`` is the broker's log-append time of the intent (epoch ms). Raises InvalidIntent with
-    every problem, in the order: owner, key, flow, channel, currency, trace, age, cart, prices.
+    ``now_ms`` is the broker's log-append time of the intent (epoch ms). By it, not by the client's
+    clock, the pack is chosen, and the order names it. Raises InvalidIntent with every problem, in
+    the order: owner, key, flow, channel, currency, trace, age, cart, prices, coupons.
     """
     problems: list[Problem] = []
     _check_head(intent, now_ms, problems)
     _check_cart(intent, problems)
     cart = Cart(intent.shop_id, intent.currency, intent.lines)
-    pack = packs.current(intent.shop_id) if packs is not None else None
+    pack = None if packs is None else packs.in_force(intent.shop_id, now_ms)
     if pack is None:
         priced = price(cart, price_list)
     else:
@@ -106,6 +108,7 @@ def admit_order(
         flow=intent.flow,
         pay_channel=intent.pay_channel,
         trace_id=intent.trace_id or derive_trace_id(order_no),
+        pack="" if pack is None or priced.promotions is None else pin_of(pack.pack),
     )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from schemas.order import HoldRef, PlaceOrderIntent
 from streams.admission.problems import Problem, ProblemCode
 from streams.pricing.cart import PricedCart
-from streams.pricing.compiled import CompiledPack
 from streams.pricing.outcome import ClaimKind, Outcome, Verdict
 from streams.pricing.shopper import Coupon, Shopper
 
@@ -23,13 +20,6 @@ _OF = {
     ClaimKind.QUOTA: "quota:",
     ClaimKind.PER_USER: "limit:",
 }
-
-
-class Packs(Protocol):
-    """The promotions of every shop; a snapshot that does not change during one call."""
-
-    def current(self, shop_id: int) -> CompiledPack | None:
-        """Return the pack that the shop prices by now; None: it has no promotions."""
 
 
 def shopper_of(intent: PlaceOrderIntent, now_ms: int) -> Shopper:

@@ -83,6 +83,7 @@ def place_order(
             flow=message.flow,
             pay_channel=message.pay_channel,
             trace_id=message.trace_id,
+            pack=message.pack,
         ),
     )
 

@@ -3,6 +3,7 @@
 from streams.pricing.cart import Cart, PricedCart, PricingReason, UnpriceableCart, UnpricedLine
 from streams.pricing.compiled import CompiledPack, InvalidPack, compile_pack
 from streams.pricing.outcome import Promotions
+from streams.pricing.packs import Packs, Shelf
 from streams.pricing.price import price
 from streams.pricing.price_list import ListPrice, PriceList
 from streams.pricing.shopper import Coupon, Member, Shopper
@@ -14,10 +15,12 @@ __all__ = [
     "InvalidPack",
     "ListPrice",
     "Member",
+    "Packs",
     "PriceList",
     "PricedCart",
     "PricingReason",
     "Promotions",
+    "Shelf",
     "Shopper",
     "UnpriceableCart",
     "UnpricedLine",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.order import PricedLine
@@ -31,9 +31,14 @@ class Basket:
     total_fen: int
     freight_fen: int
     env: Environment
+    _seen: tuple[Sequence[int], Sequence[int]] = field(default=((), ()))
 
     def look(self, goods: Sequence[int], amounts: Sequence[int]) -> None:
-        """Let conditions see these goods as those of a rule, at ``amounts``."""
+        """Let conditions see these goods as those of a rule, at ``amounts``; neither is changed."""
+        seen_goods, seen_amounts = self._seen
+        if goods is seen_goods and amounts is seen_amounts:
+            return  # most rules are about all goods, and most take nothing off
+        self._seen = goods, amounts
         env, units = self.env, self.units
         env[vocabulary.CART_FEN] = total_fen = sum(amounts)
         env[vocabulary.ITEMS_KINDS] = len(goods)

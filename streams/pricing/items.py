@@ -83,12 +83,13 @@ def _extend(
 
 def _apply(basket: Basket, good: int, rules: Sequence[CompiledRule]) -> ItemPrice:
     amount_fen, units = basket.amounts[good], basket.units[good]
-    running_fen = amount_fen
+    running_fen, pack_floor_fen = amount_fen, basket.floors[good]
     taken: list[tuple[int, int]] = []
     for rule in rules:
         assert rule.item_discount is not None
         base_fen = amount_fen if rule.original else running_fen
-        room_fen = running_fen - floor_fen(amount_fen, rule.floor_bp)
+        floor = floor_fen(amount_fen, rule.floor_bp) if rule.stricter_floor else pack_floor_fen
+        room_fen = running_fen - floor
         discount_fen = min(rule.item_discount(units, base_fen, running_fen), room_fen)
         if discount_fen > 0:
             running_fen -= discount_fen

@@ -36,16 +36,21 @@ def apportion(total_fen: int, weights: Sequence[int]) -> list[int]:
     Equal remainders: the larger weight first, then the earlier one. No share exceeds its weight
     as long as the total does not exceed their sum.
     """
-    whole = sum(weights)
+    count = len(weights)
     if not total_fen:
-        return [0] * len(weights)
+        return [0] * count
+    if count == 1:
+        return [total_fen]
+    whole = sum(weights)
     shares = [total_fen * weight // whole for weight in weights]
     odd_fen = total_fen - sum(shares)
     if odd_fen:
-        order = sorted(
-            range(len(weights)),
-            key=lambda i: (-(total_fen * weights[i] % whole), -weights[i], i),
-        )
-        for i in order[:odd_fen]:
+        order = [
+            (-(total_fen * weight % whole), -weight, i)
+            for i, weight in enumerate(weights)
+            if weight
+        ]
+        order.sort()
+        for _, _, i in order[:odd_fen]:
             shares[i] += 1
     return shares

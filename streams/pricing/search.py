@@ -12,14 +12,14 @@ that can still come of it is no better than what was found (branch and bound).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from streams.pricing.basket import Basket
 from streams.pricing.compiled import CompiledPack, CompiledRule, mask
 from streams.pricing.items import ItemPrice, price_good
 from streams.pricing.shopper import Coupon
-from streams.pricing.turns import Amounts, Turn, ask, most_fen, take
+from streams.pricing.turns import Amounts, Turn, ask, left, most_fen, take
 
 MAX_STEPS = 1_000
 """Discounts tried for one cart, and goods priced anew. 1,000 of 5 to 10 microseconds are 10 ms; a
@@ -51,12 +51,15 @@ class Candidates:
     coupons: dict[int, Coupon]  # by the position of the rule that takes it
     goods: dict[int, int] = field(default_factory=dict)  # mask of the goods of each rule
 
-    def rivals(self, rule: CompiledRule, others: Sequence[CompiledRule]) -> int:
-        """Return the mask of ``others`` that may not stand with the rule: they share goods."""
+    def rivals(self, rule: CompiledRule, others: int) -> int:
+        """Return which of the mask ``others`` may not stand with the rule: they share goods."""
         found, own = 0, self.goods[rule.position]
-        for other in others:
-            if rule.conflicts >> other.position & 1 and own & self.goods[other.position]:
-                found |= 1 << other.position
+        against = rule.conflicts & others
+        while against:
+            first = against & -against
+            if own & self.goods[first.bit_length() - 1]:
+                found |= first
+            against ^= first
         return found
 
     def at_items(self, barred: Sequence[int]) -> list[ItemPrice]:
@@ -80,15 +83,17 @@ def best_price(candidates: Candidates) -> tuple[Priced, bool]:
 _Rank: TypeAlias = tuple[int, int, tuple[int, ...], tuple[str, ...]]
 
 
-class _Node(NamedTuple):
+@dataclass(slots=True)
+class _Node:
     """A way of deciding the first ``depth`` rules, of which ``turn`` is the last that took part.
 
     ``barred`` are rules that one of those bars, ``owed`` those left out without a rival so far,
-    ``coupons`` how many are used.
+    ``coupons`` how many are used. ``amounts`` are shared out when they are asked for: a way that is
+    beaten never is.
     """
 
     depth: int
-    amounts: Amounts
+    amounts: Amounts | None
     total_fen: int
     applied: int
     barred: int
@@ -113,16 +118,17 @@ class _Search:
         self._candidates = candidates
         self._money = candidates.money
         self._coupons = mask(candidates.coupons)
-        bits = mask(rule.position for rule in self._money)
-        item_rules = {rule.position: rule for rules in candidates.item_rules for rule in rules}
-        item_bits = mask(item_rules)
+        bits = mask([rule.position for rule in self._money])
+        item_bits = 0
+        for rules in candidates.item_rules:
+            for rule in rules:
+                item_bits |= 1 << rule.position
         self._rivals: dict[int, int] = {}
         self.crossing = 0
         for rule in self._money:
-            conflicts, position = rule.conflicts, rule.position
-            against = candidates.rivals(rule, self._money) if conflicts & bits else 0
-            self._rivals[position] = against
-            if conflicts & item_bits and candidates.rivals(rule, list(item_rules.values())):
+            position = rule.position
+            self._rivals[position] = candidates.rivals(rule, bits)
+            if candidates.rivals(rule, item_bits):
                 self.crossing |= 1 << position
         self._has_choices = bool(self.crossing or self._coupons or any(self._rivals.values()))
         self._rules = self._money  # those that can take something off, in this run
@@ -141,7 +147,7 @@ class _Search:
         items = candidates.at_items(self._barred_items(chosen))
         amounts = Amounts([item.running_fen for item in items], basket.freight_fen)
         total_fen = sum(amounts.running) + amounts.freight_fen
-        applied = mask(position for item in items for position, _ in item.taken)
+        applied = mask([position for item in items for position, _ in item.taken])
         barred = self.crossing & ~chosen
         root = _Node(0, amounts, total_fen, applied, barred, 0, 0, None, None)
         if self._has_choices:
@@ -179,7 +185,7 @@ class _Search:
                 before = way.pop()
             else:
                 turns.append(self._left_out(rule, before))
-        priced = Priced(best.total_fen, best.amounts, items, tuple(turns), best.applied)
+        priced = Priced(best.total_fen, self._amounts(best), items, tuple(turns), best.applied)
         return priced, self._steps < MAX_STEPS
 
     def _branch(self, node: _Node, chosen: int) -> list[_Node] | None:
@@ -188,7 +194,7 @@ class _Search:
         None: there is none, and the way is a legal combination.
         """
         candidates, rules = self._candidates, self._rules
-        amounts = node.amounts
+        amounts = self._amounts(node)
         for index in range(node.depth, len(rules)):
             rule = rules[index]
             position = rule.position
@@ -199,7 +205,7 @@ class _Search:
             if ask(candidates.basket, rule, goods, amounts.running, node.applied) is not None:
                 continue
             self._steps += 1
-            turn, left = take(candidates.basket, rule, goods, amounts)
+            turn = take(candidates.basket, rule, goods, amounts)
             off_fen = turn.discount_fen
             if not off_fen:
                 continue
@@ -207,7 +213,7 @@ class _Search:
             is_coupon = bool(self._coupons & own)
             with_it = _Node(
                 index + 1,
-                left,
+                None,
                 node.total_fen - off_fen,
                 node.applied | own,
                 node.barred | rivals,
@@ -236,6 +242,21 @@ class _Search:
             ]
         # Crossing rules that took no part have barred ITEM rules for nothing.
         return [] if node.owed or chosen & ~node.applied else None
+
+    def _amounts(self, node: _Node) -> Amounts:
+        """Return what is left to pay after the rules of a way."""
+        if node.amounts is None:
+            assert node.turn is not None
+            assert node.parent is not None
+            candidates, turn = self._candidates, node.turn
+            node.amounts = left(
+                candidates.basket,
+                candidates.compiled.rules[turn.position],
+                candidates.scopes[turn.position],
+                self._amounts(node.parent),
+                turn.discount_fen,
+            )
+        return node.amounts
 
     def _prepare(self, amounts: Amounts) -> None:
         """Find what each rule can take off at most, when no more than ``amounts`` is left."""
@@ -266,8 +287,8 @@ class _Search:
         """Bound the search by one good combination: of rivals, the one that can take off most."""
         barred = 0
         for members in self._cliques:
-            barred |= mask(position for _, _, position in members[1:])
-        node = node._replace(barred=node.barred | barred & ~chosen)
+            barred |= mask([position for _, _, position in members[1:]])
+        node = replace(node, barred=node.barred | barred & ~chosen)
         while ways := self._branch(node, chosen):
             node = ways[-1]
         left_out = barred & ~chosen & ~self._coupons & ~self.crossing
@@ -328,8 +349,9 @@ class _Search:
     def _left_out(self, rule: CompiledRule, before: _Node) -> Turn:
         """Return how a rule stands that takes no part."""
         basket, goods = self._candidates.basket, self._candidates.scopes[rule.position]
-        failing = ask(basket, rule, goods, before.amounts.running, before.applied)
+        amounts = self._amounts(before)
+        failing = ask(basket, rule, goods, amounts.running, before.applied)
         if failing is not None:
             return failing
-        turn, _ = take(basket, rule, goods, before.amounts)
+        turn = take(basket, rule, goods, amounts)
         return Turn(rule.position, 0, held=True) if turn.discount_fen else turn

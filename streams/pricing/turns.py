@@ -68,25 +68,27 @@ def unmet(rule: CompiledRule, basket: Basket) -> tuple[str, tuple[Need, ...]]:
     return failed, tuple(needs)
 
 
-def take(
-    basket: Basket, rule: CompiledRule, goods: Sequence[int], before: Amounts
-) -> tuple[Turn, Amounts]:
-    """Return what the rule takes off, and what is left then."""
-    position = rule.position
+def take(basket: Basket, rule: CompiledRule, goods: Sequence[int], before: Amounts) -> Turn:
+    """Return what the rule takes off."""
     if rule.cart_discount is None:
-        off_fen = _freight_off(rule, before.freight_fen)
-        turn = Turn(position, off_fen, held=True, taken=True, room_fen=before.freight_fen)
-        return turn, Amounts(before.running, before.freight_fen - off_fen)
-    rooms = _rooms(basket, rule, goods, before.running)
-    room_fen = sum(rooms)
+        room_fen = before.freight_fen
+        return Turn(rule.position, _freight_off(rule, room_fen), True, True, room_fen=room_fen)
+    room_fen = sum(_rooms(basket, rule, goods, before.running))
     discount_fen = min(_discount(basket, rule, goods, before.running), room_fen)
-    turn = Turn(position, discount_fen, held=True, taken=True, room_fen=room_fen)
-    if not discount_fen:
-        return turn, before
+    return Turn(rule.position, discount_fen, True, True, room_fen=room_fen)
+
+
+def left(
+    basket: Basket, rule: CompiledRule, goods: Sequence[int], before: Amounts, discount_fen: int
+) -> Amounts:
+    """Return what is left to pay once the rule has taken its discount."""
+    if rule.cart_discount is None:
+        return Amounts(before.running, before.freight_fen - discount_fen)
+    rooms = _rooms(basket, rule, goods, before.running)
     running = before.running.copy()
     for good, share in zip(goods, apportion(discount_fen, rooms), strict=True):
         running[good] -= share
-    return turn, Amounts(running, before.freight_fen)
+    return Amounts(running, before.freight_fen)
 
 
 def most_fen(basket: Basket, rule: CompiledRule, goods: Sequence[int], before: Amounts) -> int:

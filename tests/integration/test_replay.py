@@ -33,6 +33,15 @@ ORDERS = 600
 WINDOW_MS = 10_000
 LATE_MS = WINDOW_MS + 1_000  # sim-late pays when it is too late
 RUN = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(WINDOW_MS)}
+HOLE = """
+pack_id: autumn
+shop_id: 1
+floor_bp: 1000
+rules:
+  - {rule_id: sale, level: ITEM, effect: {percent_off: {bp: 2000}}}
+  - {rule_id: clearance, level: ITEM, effect: {percent_off: {bp: 7000}}}
+examples: []
+"""
 OTHER_RULE = {"ORDERSTREAM_PAYMENT_WINDOW_MS": str(WINDOW_MS + 1_000)}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -172,6 +181,23 @@ def test_a_capsule_of_an_order_of_every_ending_runs_green(run: Endpoints, tmp_pa
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert f"{len(endings)} passed" in done.stdout
+
+
+def test_a_draft_that_stacks_by_mistake_shows_its_loss_on_the_recorded_orders(
+    run: Endpoints, tmp_path: Path
+) -> None:
+    draft, charts = tmp_path / "draft.yaml", tmp_path / "charts.html"
+    draft.write_text(HOLE)
+    code, text = replay(
+        run, "whatif", "--rules", str(draft), "--html", str(charts), "--json", env=RUN
+    )
+
+    found = json.loads(text)
+    assert (code, found["orders"], found["changed"]) == (0, ORDERS, ORDERS)
+    assert found["difference_fen"] == sum(found["by_rule"].values()) < 0
+    (worst,) = found["by_rules"]
+    assert worst == {"rules": ["clearance", "sale"], "difference_fen": found["difference_fen"]}
+    assert "clearance + sale" in charts.read_text()
 
 
 def a_paid_order(stack: Endpoints) -> tuple[int, int, str]:

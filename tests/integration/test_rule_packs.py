@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from deploy.stack import Endpoints
+from schemas.registry import connected_codec
+from streams.pricing.packs import pin_of
+from topologies.catalogue import Catalogue
 from topologies.cli import build
+from topologies.pipeline import all_records
 
 FESTIVAL = Path(__file__).parents[2] / "docs/packs/festival.yaml"
 
@@ -41,3 +46,19 @@ def test_a_pack_is_published_in_versions_that_all_stand(stack: Endpoints, tmp_pa
     code, told = run(stack, "show", "77/winter")
     assert code == 1
     assert "no file and no published pack 77/winter; there are: " in told
+
+
+def test_whoever_prices_follows_the_published_packs(stack: Endpoints, tmp_path: Path) -> None:
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(FESTIVAL.read_text().replace("shop_id: 1", "shop_id: 78"))
+    assert run(stack, "publish", str(draft))[0] == 0
+    catalogue = Catalogue(stack.kafka, connected_codec(stack.registry, all_records()))
+    catalogue.start()
+    try:
+        now_ms = int(time.time() * 1000)
+        pack = catalogue.packs.in_force(78, now_ms)
+        assert pack is not None
+        assert pin_of(pack.pack) == "festival@1"
+        assert catalogue.packs.in_force(78, now_ms - 24 * 3600 * 1000) is None
+    finally:
+        catalogue.stop()

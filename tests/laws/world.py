@@ -126,7 +126,7 @@ PACK = compile_pack(
 class Packs:
     """The shop has one pack."""
 
-    def current(self, shop_id: int) -> CompiledPack:
+    def in_force(self, shop_id: int, at_ms: int) -> CompiledPack:
         return PACK
 
 

@@ -19,7 +19,7 @@ def catalogue(*records: Record) -> Catalogue:
 
 def hear(found: Catalogue, *records: Record) -> None:
     for record in records:
-        found._take(CODEC.encode(record))
+        found._take(CODEC.encode(record), 0)
 
 
 def listed(sku_id: int, shop_id: int = 1, price_fen: int = 100) -> SkuListed:

@@ -1,4 +1,4 @@
-"""Commands that go back over the log: `replay verify`, `state`, `capsule` and `shadow`."""
+"""Commands that go back over the log: `replay verify`, `state`, `capsule`, `shadow`, `whatif`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from topologies.cli.connection import (
     kafka_address,
     registry_url,
 )
+from topologies.cli.whatif import whatif
 
 if TYPE_CHECKING:
     from schemas.codec import Codec
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     group.command()(state)
     group.command()(capsule)
     group.command()(shadow)
+    group.command()(whatif)
     app.add_typer(group, name="replay")
 
 

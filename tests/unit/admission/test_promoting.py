@@ -41,7 +41,7 @@ class Prices:
 
 
 class Packs:
-    def current(self, shop_id: int) -> CompiledPack | None:
+    def in_force(self, shop_id: int, at_ms: int) -> CompiledPack | None:
         return compile_pack(PACK) if shop_id == SHOP else None
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from schemas.order import (
+    AppliedRule,
     OrderCompleted,
     OrderConfirmed,
     OrderParked,
@@ -322,3 +323,20 @@ def test_a_malformed_refund_is_invalid(given_: Callable[[], World]) -> None:
     with pytest.raises(InvalidMessage) as error:
         given_().tell(replace(refund(key="r"), units=(SkuUnits(1, 0),)))
     assert error.value.code == "BAD_UNITS"
+
+
+def test_a_discounted_order_gives_back_its_share_and_in_all_what_was_paid() -> None:
+    # given three units of 10.00 with 9.99 off, frozen in the line: 20.01 were paid
+    message = replace(
+        place(1, channel="wechat"),
+        lines=(PricedLine(1, 3, 1_000, 999, 2_001),),
+        rules=(AppliedRule("sale", 999),),
+        total_fen=2_001,
+        pack="autumn@1",
+    )
+    world = World(LIMITS)
+    world.tell(message, held(1), succeeded(amount_fen=2_001), deducted(1))
+
+    assert amounts(world, refund((1, 1), key="a")) == [667]
+    assert amounts(world, refunded(nth(1)), refund()) == [1_334]
+    assert message.total_fen == 667 + 1_334
