@@ -15,9 +15,10 @@ from schemas.errors import InvalidMessage, Retryable
 from schemas.promotion import RulePack
 from schemas.topics import CATALOG_EVENTS, PROMOTION_PACKS
 from streams.pricing import ListPrice, Shelf
-from topologies.reading import Reader, spans
+from topologies.reading import Place, Reader, spans
 
 _READ_WAIT_S = 0.2
+_RETRY_S = 0.5
 _LOAD_TIMEOUT_S = 60.0
 
 log = structlog.get_logger()
@@ -84,8 +85,7 @@ class Catalogue:
         return len(self._prices)
 
     def _follow(self) -> None:
-        held = spans(self._kafka, [CATALOG_EVENTS.name, PROMOTION_PACKS.name])
-        starts = {place: span.first for place, span in held.items()}
+        starts = self._starts()
         with Reader(self._kafka, starts) as reader:
             while not self._stopping.is_set():
                 try:
@@ -98,6 +98,19 @@ class Catalogue:
                     self._take(message.value(), message.timestamp()[1])
                 if starts and reader.at_end >= starts.keys():
                     self._loaded.set()
+
+    def _starts(self) -> dict[Place, int]:
+        """Return where each partition begins, as soon as the broker says so."""
+        while not self._stopping.is_set():
+            try:
+                held = spans(self._kafka, [CATALOG_EVENTS.name, PROMOTION_PACKS.name])
+            except KafkaException as error:
+                # A broker that is coming up refuses some questions for a moment.
+                log.warning("catalogue_unreadable", why=str(error))
+                self._stopping.wait(_RETRY_S)
+            else:
+                return {place: span.first for place, span in held.items()}
+        return {}
 
     def _take(self, value: bytes | None, at_ms: int) -> None:
         if value is None:

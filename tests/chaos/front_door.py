@@ -170,11 +170,11 @@ async def _restarted(door: FrontDoor, serving: int) -> int:
 STRIKES: Final[dict[str, tuple[Strike, tuple[str, ...], tuple[str, ...]]]] = {
     "kafka": (kafka_away, ("away_ms", "spooling", "replayed"), ("place 202",)),
     "redis": (redis_away, ("away_ms", "kept_locally", "shared_again"), ("place 201",)),
-    "api": (api_killed, ("killed", "restarted"), ("unanswered", "sockets_broken")),
+    "api": (api_killed, ("killed", "restarted"), ("sockets_broken",)),
     "kafka+api": (
         api_killed_while_kafka_away,
         ("away_ms", "replayed", "killed", "restarted"),
-        ("place 202", "unanswered"),
+        ("place 202", "sockets_broken"),
     ),
 }
 """Each strike, what it must count by itself, and what its clients must have met meanwhile."""

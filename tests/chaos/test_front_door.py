@@ -10,7 +10,7 @@ RATE, OUTAGE_S = 20.0, 6.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_clients_were_told_is_what_happened_whatever_was_away() -> None:
     report = run(Plan(RATE, OUTAGE_S, ("kafka+api", "redis")), print)
 

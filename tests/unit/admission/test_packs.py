@@ -15,7 +15,7 @@ SALE = Rule("sale", Level.ITEM, Effect(percent_off=PercentOff(3_333)))
 LIMITED = Rule("limited", Level.ORDER, Effect(amount_off=AmountOff(100)), budget_fen=1_000)
 WITH_IT = Rule("with-it", Level.ORDER, Effect(amount_off=AmountOff(50)), requires=("limited",))
 PACK = RulePack("autumn", SHOP, (SALE, LIMITED, WITH_IT), version=1, floor_bp=1_000)
-INTENT = PlaceOrderIntent(SHOP, 5, "cart-1", (CartLine(1, 3, 1_000),), 2_001, NOW_MS)
+INTENT = PlaceOrderIntent(SHOP, 5, "cart-1", (CartLine(1, 3, 1_000),), 1_851, NOW_MS)
 
 
 class Prices:
@@ -35,10 +35,16 @@ def test_an_order_has_the_price_of_the_pack_in_force_and_names_it() -> None:
     shelf = Shelf()
     shelf.put(PACK, NOW_MS - 1)
     order = placed(INTENT, shelf)
-    # rules that claim something are not applied, nor those that require them
-    assert order.lines == (PricedLine(1, 3, 1_000, 999, 2_001),)
-    assert order.rules == (AppliedRule("sale", 999),)
-    assert (order.total_fen, order.pack) == (2_001, "autumn@1")
+    assert order.lines == (PricedLine(1, 3, 1_000, 1_149, 1_851),)
+    assert order.rules == (
+        AppliedRule("sale", 999),
+        AppliedRule("limited", 100),
+        AppliedRule("with-it", 50),
+    )
+    assert (order.total_fen, order.pack) == (1_851, "autumn@1")
+    # what can run out is held with the goods
+    assert [hold.kind for hold in order.holds] == ["stock", "promotion"]
+    assert (order.holds[1].amount, order.holds[1].capacity) == (100, 1_000)
 
 
 def test_a_rule_changed_after_the_quote_gives_the_new_price_to_confirm() -> None:
@@ -49,9 +55,10 @@ def test_a_rule_changed_after_the_quote_gives_the_new_price_to_confirm() -> None
         placed(INTENT, shelf)
     (problem,) = refused.value.problems
     assert (problem.code, problem.field) == ("PRICE_CHANGED", "total_fen")
-    assert "costs 3000, not 2001" in problem.detail
-    # an order placed before the change is still judged by what was in force then
-    assert placed(replace(INTENT, placed_at_ms=NOW_MS - 6), shelf).pack == "autumn@1"
+    assert "costs 3000, not 1851" in problem.detail
+    # nor does a client's clock bring the old price back
+    with pytest.raises(InvalidIntent):
+        placed(replace(INTENT, placed_at_ms=NOW_MS - 6), shelf)
 
 
 def test_an_order_of_a_shop_without_a_pack_names_none() -> None:

@@ -58,7 +58,10 @@ def records(kind: type[Record]) -> st.SearchStrategy[Record]:
 def reference_bytes(record: Record) -> bytes:
     stream = io.BytesIO()
     schemaless_writer(
-        stream, SCHEMAS[type(record)], msgspec.to_builtins(record, builtin_types=(bytes,))
+        stream,
+        SCHEMAS[type(record)],
+        msgspec.to_builtins(record, builtin_types=(bytes,)),
+        disable_tuple_notation=True,  # a tuple is an array, not (name of a union's branch, value)
     )
     return stream.getvalue()
 
