@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas import topics
-from schemas.order import PlaceOrder
+from schemas.order import OrderRepeated, PlaceOrder
 from streams.engine import cause, changelog
 from streams.engine.fold import PartitionFold, cause_of
 from streams.engine.memory import MemoryLog, distinct, incarnation
@@ -109,7 +109,9 @@ def _first_difference(expected: list[bytes | None], found: list[bytes | None]) -
 def _said(log: MemoryLog, topic: str) -> defaultdict[bytes | None, list[bytes | None]]:
     said: defaultdict[bytes | None, list[bytes | None]] = defaultdict(list)
     for record in distinct(log, topic):
-        said[record.key].append(record.value)
+        # There are as many of these answers as repeats, and the crashing world repeats on purpose.
+        if not isinstance(CODEC.decode(record.value), OrderRepeated):
+            said[record.key].append(record.value)
     return said
 
 
