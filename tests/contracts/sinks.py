@@ -75,6 +75,7 @@ def _history() -> History:
         placed = _orders(steps)
         steps += [_after(s, placed) for s in from_seed(seed).steps if not nth or _is_lasting(s)]
     cancelled, soon = _orders(steps), Wait(SECOND_MS)
+    steps += [Rules(SKUS[0], 0, 9), Stock(SKUS[0], 5), soon]
     steps += [Place(BUYERS[0], ((SKUS[0], 1),), None), soon, Cancel(cancelled)]
     steps += [Count(SKUS[2], 0, warehouse) for warehouse in WAREHOUSES]
     steps += [Place(BUYERS[1], ((SKUS[2], 2),), "sim", ("NEAREST", "BACKORDER")), soon, soon]

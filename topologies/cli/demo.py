@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from topologies.warehouse_answers import Answer
 
 _SERVERS = ("kafka", "registry", "redis", "mysql", "clickhouse")
-_PAYMENT_WINDOW_MS = 10_000  # short, so that the unpaid orders are seen to expire
+_PAYMENT_WINDOW_MS = 15_000  # short, so that the unpaid orders are seen to expire
+_WINDOW = (
+    300  # orders under way at once: with all processes on two cores each takes a second or two
+)
 _PAYERS = "pay=90,late=3,never=2,twice=2,cancel=2,decline=1"
 _GATEWAY_FAULTS = ("--duplicate", "0.03", "--reordered", "0.03", "--lost", "0.01")
 _SKUS, _UNITS = 1_000, 2_000  # the most popular skus sell out
@@ -106,7 +109,9 @@ def _run(console: Console, endpoints: Endpoints, orders: int, seed: int, as_json
     with counting(console, "stock") as progress:
         bring_stock(where, catalogue, run, progress=progress)
     console.print(f"demo: {orders:,} order intents into order.intents, every buyer as she likes")
-    plan = intents.Load(orders=orders, window=2_000, mix=parse_mix(_PAYERS), seed=seed, repeated=50)
+    plan = intents.Load(
+        orders=orders, window=_WINDOW, mix=parse_mix(_PAYERS), seed=seed, repeated=50
+    )
     with counting(console, "orders") as progress:
         report = intents.run_load(where, catalogue, plan, run, progress)
     reader.wait_quiet(endpoints.kafka, timeout_s=_SETTLE_S)
