@@ -156,7 +156,7 @@ def test_data_is_kept_between_runs_and_wiped_when_fresh(home: Path) -> None:
 def test_nothing_survives_a_supervisor_that_is_killed(home: Path) -> None:
     embedded.up(Options(data_dir=home))
     supervisor, *children = _processes(home)
-    assert len(children) == 4
+    assert len(children) == len(embedded.ALL_SERVERS)
     assert supervisor.signal(signal.SIGKILL)
     for one in children:
         assert one.wait_gone(5)
