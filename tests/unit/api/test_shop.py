@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import build
-from api.shop import page
+from api.shop import PAGE
 from tests.unit.api.facts import PRICE_FEN, SHOP, SKU
 from tests.unit.api.parts import services
 
@@ -50,7 +50,7 @@ def test_a_browser_keeps_the_files_of_a_version_and_asks_for_the_page(
 
 
 def test_every_module_that_a_file_imports_is_served() -> None:
-    assets = page().assets
+    assets = PAGE.assets
     for name, content in assets.items():
         for wanted in re.findall(r'from "\./([^"]+)"', content.decode()):
             assert wanted in assets, f"{name} imports {wanted}"
@@ -58,7 +58,7 @@ def test_every_module_that_a_file_imports_is_served() -> None:
 
 @pytest.mark.parametrize("name", ["index.html", "..%2fapp.py", "nothing.js"])
 def test_no_other_file_is_served(client: TestClient[Litestar], name: str) -> None:
-    assert client.get(f"/shop/{page().version}/{name}").status_code == 404
+    assert client.get(f"/shop/{PAGE.version}/{name}").status_code == 404
 
 
 def test_what_is_on_sale_comes_in_pages_in_the_order_of_the_skus(
