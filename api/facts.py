@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import structlog
-from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from api.follower import OrderFact
@@ -21,10 +20,10 @@ from schemas.codec import Codec
 from schemas.errors import InvalidMessage, Retryable
 from schemas.topics import Topic
 from streams.engine import cause
+from streams.engine.partitioner import key_hash
 
 log = structlog.get_logger()
 
-_POSITIVE = 0x7FFFFFFF  # Java's partitioner takes the hash without its sign
 _CHUNK_RECORDS = 500  # ~1 ms in which the event loop waits for the interpreter
 _CHUNK_WAIT_S = 0.05
 _EARLIER_MS = 10_000  # two workers' clocks may differ
@@ -81,7 +80,7 @@ class KafkaFacts:
         about = consumer.list_topics(topic, self._bounds.seconds).topics[topic]
         if about.error is not None:
             raise KafkaException(about.error)
-        place = TopicPartition(topic, (murmur2(key) & _POSITIVE) % len(about.partitions))
+        place = TopicPartition(topic, key_hash(key) % len(about.partitions))
         first, end = consumer.get_watermark_offsets(place, self._bounds.seconds)
         place.offset = max(first, end - self._bounds.records)
         if since_ms:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from streams.engine.partitioner import key_hash
 from streams.engine.records import Headers, InboxRecord, StoredRecord
 from topologies import reading, topics
 
 _TIMEOUT_S = 30.0
-_POSITIVE = 0x7FFFFFFF  # Java's partitioner takes the hash without its sign
 
 
 class KafkaLog:
@@ -37,7 +36,7 @@ class KafkaLog:
             raise topics.TopicsMissing(
                 f"topic {topic} is not there; run: orderstream topics create"
             )
-        return int(murmur2(key.encode()) & _POSITIVE) % count
+        return key_hash(key.encode()) % count
 
     def read(
         self, places: Collection[tuple[str, int]], since_ms: int

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import Protocol
 
-from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, TopicPartition
 
 from streams.engine.memory import MemoryLog, incarnation
+from streams.engine.partitioner import key_hash
 from streams.engine.records import StoredRecord
 from topologies import topics
 from topologies.reading import STALL_S, Place, Reader, ReadStalled, Span, spans
@@ -98,7 +98,7 @@ class KafkaLog:
 
     def partition_of(self, topic: str, key: bytes) -> int:
         """Return where Java's default partitioner puts ``key``."""
-        return _positive_murmur2(key) % self._partitions[topic]
+        return _key_hash(key) % self._partitions[topic]
 
     @contextmanager
     def feed(self, starts: Mapping[Place, int]) -> Iterator[Feed]:
@@ -107,9 +107,7 @@ class KafkaLog:
             yield _KafkaFeed(self._kafka, reader)
 
 
-@lru_cache(_CACHED_KEYS)
-def _positive_murmur2(key: bytes) -> int:
-    return cast(int, murmur2(key)) & 0x7FFFFFFF
+_key_hash = lru_cache(_CACHED_KEYS)(key_hash)
 
 
 class _KafkaFeed:
