@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from typing import NamedTuple, cast
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Message
 
 from schemas.codec import Codec
 from schemas.order import OperateOrder, OperatorAction
 from schemas.topics import ORDER_COMMANDS, ORDER_EVENTS, ORDER_INTENTS
 from topologies import reading
+from topologies.appending import Appender
 from topologies.dead_letters import headers_of
 from topologies.explain.history import Distinct, Event, Place, decoded, keyed
 from topologies.explain.kafka_log import KafkaLog, stored
 
-_FLUSH_S = 30.0
 _MORE_S = 0.2  # facts of one command are written together
 
 
@@ -99,27 +99,5 @@ def _refusal(message: Message, intent: Place) -> str | None:
 
 
 def _send(kafka: str, key: str, value: bytes) -> Place:
-    failures: list[KafkaError] = []
-    places: list[Place] = []
-
-    def delivered(error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            failures.append(error)
-        else:
-            partition, offset = message.partition(), message.offset()
-            places.append(Place(ORDER_INTENTS.name, partition or 0, offset or 0))
-
-    producer = Producer(
-        {
-            "bootstrap.servers": kafka,
-            "acks": "all",
-            "enable.idempotence": True,
-            "partitioner": "murmur2_random",
-            "log_level": 2,
-        }
-    )
-    producer.produce(ORDER_INTENTS.name, value, key, on_delivery=delivered)
-    producer.flush(_FLUSH_S)
-    if not places:
-        raise KafkaException(failures[0] if failures else KafkaError(KafkaError._MSG_TIMED_OUT))
-    return places[0]
+    sent = Appender(kafka).append(ORDER_INTENTS.name, key.encode(), value)
+    return Place(ORDER_INTENTS.name, sent.partition() or 0, sent.offset() or 0)

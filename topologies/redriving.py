@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
 from schemas import topics
 from schemas.codec import Codec
 from schemas.errors import InvalidMessage
@@ -26,13 +24,13 @@ from schemas.topics import Kind
 from streams.admission import admit
 from streams.engine import cause
 from streams.pricing import PriceList
+from topologies.appending import Appender
 from topologies.dead_letters import REDRIVE_OF, REDRIVEN_BY, REDRIVES, DeadLetter
 
 MAX_REDRIVES = 3
 """How often a record is sent again unless forced: what was refused four times needs a look."""
 
 _OWN = frozenset({cause.HEADER, REDRIVE_OF, REDRIVEN_BY, REDRIVES})
-_FLUSH_S = 30.0
 _TOPICS = {topic.name: topic for topic in topics.PUBLIC}
 
 Edit = Callable[[Record], Record]
@@ -136,16 +134,7 @@ def send(kafka: str, plans: Sequence[Plan], operator: str) -> Iterator[Plan]:
 
     Raises KafkaException for the first record that the broker does not take.
     """
-    producer = Producer(
-        {
-            "bootstrap.servers": kafka,
-            "acks": "all",
-            "enable.idempotence": True,
-            "partitioner": "murmur2_random",
-            "compression.type": "lz4",
-            "log_level": 2,
-        }
-    )
+    append = Appender(kafka).append
     for plan in plans:
         letter = plan.letter
         who: list[tuple[str, str | bytes | None]] = [
@@ -154,11 +143,11 @@ def send(kafka: str, plans: Sequence[Plan], operator: str) -> Iterator[Plan]:
         ]
         count = str(letter.redrives + 1).encode()
         headers = [*_carried(letter), *who, (REDRIVES, count)]
-        sent = _delivered(producer, plan.to, letter.raw_key, plan.value, headers)
+        sent = append(plan.to, letter.raw_key, plan.value, headers)
         at = f"{sent.topic()}/{sent.partition()}/{sent.offset()}"
         dlq = f"{letter.topic}.dlq"
         mark = [*who, ("redriven_to", at.encode())]
-        _delivered(producer, dlq, letter.raw_key, None, mark, letter.dlq_partition)
+        append(dlq, letter.raw_key, None, mark, letter.dlq_partition)
         yield replace(plan, sent=at)
 
 
@@ -167,30 +156,3 @@ def _carried(letter: DeadLetter) -> Iterator[tuple[str, bytes]]:
     for name, value in letter.headers:
         if name not in _OWN and not name.startswith("dlq_"):
             yield name, value
-
-
-def _delivered(
-    producer: Producer,
-    topic: str,
-    key: bytes | None,
-    value: bytes | None,
-    headers: list[tuple[str, str | bytes | None]],
-    partition: int | None = None,
-) -> Message:
-    """Produce one record and wait for it: letters are few, and each has to be marked in turn."""
-    reports: list[tuple[KafkaError | None, Message]] = []
-    producer.produce(
-        topic,
-        value,
-        key,
-        -1 if partition is None else partition,
-        headers=headers,
-        on_delivery=lambda error, message: reports.append((error, message)),
-    )
-    producer.flush(_FLUSH_S)
-    if not reports:
-        raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
-    error, message = reports[0]
-    if error is not None:
-        raise KafkaException(error)
-    return message

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from msgspec import to_builtins
 from msgspec.structs import replace
 
@@ -14,9 +13,8 @@ from schemas.codec import Codec
 from schemas.errors import InvalidMessage
 from schemas.promotion import Rule, RulePack
 from schemas.topics import PROMOTION_PACKS
+from topologies.appending import Appender
 from topologies.reading import read
-
-_FLUSH_S = 30.0
 
 
 class Published(NamedTuple):
@@ -56,25 +54,7 @@ def publish(kafka: str, codec: Codec, pack: RulePack) -> Published:
     if last is not None and replace(last, version=0) == replace(pack, version=0):
         return Published(last, is_new=False)
     new = replace(pack, version=last.version + 1 if last is not None else 1)
-    failures: list[KafkaError] = []
-
-    def delivered(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            failures.append(error)
-
-    producer = Producer(
-        {
-            "bootstrap.servers": kafka,
-            "acks": "all",
-            "enable.idempotence": True,
-            "partitioner": "murmur2_random",  # Java's default: same key, same partition
-            "log_level": 2,
-        }
-    )
-    value = codec.encode(new)
-    producer.produce(PROMOTION_PACKS.name, value, key_of(new).encode(), on_delivery=delivered)
-    if producer.flush(_FLUSH_S) or failures:
-        raise KafkaException(failures[0] if failures else KafkaError(KafkaError._MSG_TIMED_OUT))
+    Appender(kafka).append(PROMOTION_PACKS.name, key_of(new).encode(), codec.encode(new))
     return Published(new, is_new=True)
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
 from schemas.codec import Codec
 from schemas.payment import ResolveTicket, TicketResolution
 from schemas.topics import PAYMENT_INTENTS
+from topologies.appending import Appender
 from topologies.audit.reader import RawFact
-
-_FLUSH_S = 30.0
 
 
 class Ticket(NamedTuple):
@@ -61,22 +58,5 @@ def resolve(
     word = ResolveTicket(
         ticket.ticket_no, ticket.order_no, ticket.shop_id, operator, resolution, note
     )
-    failures: list[KafkaError] = []
-
-    def delivered(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            failures.append(error)
-
-    producer = Producer(
-        {
-            "bootstrap.servers": kafka,
-            "acks": "all",
-            "enable.idempotence": True,
-            "partitioner": "murmur2_random",  # Java's default: same key, same partition
-            "log_level": 2,
-        }
-    )
-    value = codec.encode(word)
-    producer.produce(PAYMENT_INTENTS.name, value, ticket.order_no.encode(), on_delivery=delivered)
-    if producer.flush(_FLUSH_S) or failures:
-        raise KafkaException(failures[0] if failures else KafkaError(KafkaError._MSG_TIMED_OUT))
+    key = ticket.order_no.encode()
+    Appender(kafka).append(PAYMENT_INTENTS.name, key, codec.encode(word))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from redis import RedisError
 from redis.asyncio import Redis
 
@@ -35,6 +35,7 @@ from schemas.registry import connected_codec
 from schemas.topics import ORDER_EVENTS, WEBHOOK_ENDPOINTS
 from schemas.webhook import WebhookSubscribed
 from sinks.sink import Fact
+from topologies.appending import Appender
 from topologies.topics import incarnations
 
 _BATCH = 1_000
@@ -189,31 +190,12 @@ class _Publisher:
 
     def __init__(self, kafka: str, codec: Codec) -> None:
         self._codec = codec
-        self._producer = Producer(
-            {
-                "bootstrap.servers": kafka,
-                "acks": "all",
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",  # Java's default: same key, same partition
-            }
-        )
+        self._appender = Appender(kafka)
 
     async def publish(self, endpoint: WebhookSubscribed) -> None:
         """Append an endpoint's new record; raise KafkaException when it is not acknowledged."""
-        await asyncio.to_thread(self._write, endpoint)
-
-    def _write(self, endpoint: WebhookSubscribed) -> None:
-        failures: list[KafkaError] = []
-
-        def delivered(error: KafkaError | None, _message: Message) -> None:
-            if error is not None:
-                failures.append(error)
-
-        value = self._codec.encode(endpoint)
-        name, key = WEBHOOK_ENDPOINTS.name, endpoint.endpoint_id
-        self._producer.produce(name, value, key, on_delivery=delivered)
-        if self._producer.flush(30) or failures:
-            raise KafkaException(failures[0] if failures else KafkaError(KafkaError._TIMED_OUT))
+        key, value = endpoint.endpoint_id.encode(), self._codec.encode(endpoint)
+        await asyncio.to_thread(self._appender.append, WEBHOOK_ENDPOINTS.name, key, value)
 
 
 def _sound(batch: list[Message]) -> list[Message]:
