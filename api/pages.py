@@ -48,8 +48,12 @@ class Page(NamedTuple):
 
 
 def load(package: str, folder: str) -> Page:
-    """Return the page whose files are in a folder of a package, and in folders below it."""
-    content = {one.name: one.read_bytes() for one in _below(files(package).joinpath(folder))}
+    """Return the page whose files are in a folder of a package, and in folders below it.
+
+    What all pages share, in ``api/shared``, is served with each.
+    """
+    folders = (files("api").joinpath("shared"), files(package).joinpath(folder))
+    content = {one.name: one.read_bytes() for here in folders for one in _below(here)}
     digest = hashlib.sha256()
     for name, data in sorted(content.items()):
         digest.update(b"%s %d " % (name.encode(), len(data)) + data)

@@ -1,9 +1,9 @@
 // The orders' transitions as they happen: one WebSocket that comes back by itself and misses nothing.
 // The protocol is in docs/push.md.
 
-const FIRST_PAUSE_MS = 400;
+import { ReturningSocket } from "./socket.js";
+
 const LONGEST_PAUSE_MS = 15_000;
-const TOKEN_ENDED = 4401;
 const RESUME_ORDERS = 500;  // what the API takes at most
 const OPENING_MS = 10_000;
 
@@ -16,66 +16,47 @@ const OPENING_MS = 10_000;
  */
 export class Live {
   #parts;
-  #socket = null;
-  #pauseMs = FIRST_PAUSE_MS;
-  #timer = 0;
-  #silence = 0;
+  #socket;
   #wasOpen = false;
-  #isStopped = false;
+  #isResumed = false;
+  #beatMs = OPENING_MS;
 
   constructor(parts) {
     this.#parts = parts;
+    this.#socket = new ReturningSocket({
+      url: () => this.#url(),
+      ends: [401],
+      openingMs: OPENING_MS,
+      longestPauseMs: LONGEST_PAUSE_MS,
+      heard: (message, socket) => this.#heard(message, socket),
+      onState: parts.onState,
+    });
   }
 
   start() {
-    addEventListener("online", this.#now);
-    addEventListener("offline", this.#lost);
-    document.addEventListener("visibilitychange", this.#now);
-    this.#connect();
+    this.#socket.start();
   }
 
-  stop() {
-    this.#isStopped = true;
-    removeEventListener("online", this.#now);
-    removeEventListener("offline", this.#lost);
-    document.removeEventListener("visibilitychange", this.#now);
-    this.#drop();
-  }
-
-  async #connect() {
-    this.#drop();
-    this.#parts.onState("connecting");
-    let path;
-    try {
-      ({ path } = await this.#parts.ticket());
-    } catch (problem) {
-      if (problem.status === 401) this.#end();
-      else this.#later();
-      return;
-    }
-    if (this.#isStopped) return;
+  async #url() {
+    const { path } = await this.#parts.ticket();
     const url = new URL(`../../${path.replace(/^\//, "")}`, import.meta.url);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const isResumed = this.#wasOpen;
-    if (isResumed) url.searchParams.set("resume", "1");
-    const socket = new WebSocket(url);
-    this.#socket = socket;
-    this.#listenFor(OPENING_MS);
-    let beatMs = OPENING_MS;
-    socket.onmessage = ({ data }) => {
-      const message = JSON.parse(data);
-      if (message.event === "ready") {
-        beatMs = message.data.heartbeat_s * 2_000;
-        if (isResumed) socket.send(JSON.stringify(this.#resume()));
-        else this.#opened();
-      } else if (message.event === "resumed") {
-        this.#opened();
-      } else if (message.event === "order_status_updated") {
-        this.#parts.onMessage(message);
-      }
-      this.#listenFor(beatMs);
-    };
-    socket.onclose = ({ code }) => (code === TOKEN_ENDED ? this.#end() : this.#later());
+    this.#isResumed = this.#wasOpen;
+    this.#beatMs = OPENING_MS;
+    if (this.#isResumed) url.searchParams.set("resume", "1");
+    return url;
+  }
+
+  #heard(message, socket) {
+    if (message.event === "ready") {
+      this.#beatMs = message.data.heartbeat_s * 2_000;
+      if (this.#isResumed) socket.send(JSON.stringify(this.#resume()));
+      else this.#opened();
+    } else if (message.event === "resumed") {
+      this.#opened();
+    } else if (message.event === "order_status_updated") {
+      this.#parts.onMessage(message);
+    }
+    return this.#beatMs;
   }
 
   #resume() {
@@ -86,45 +67,8 @@ export class Live {
 
   #opened() {
     this.#wasOpen = true;
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#socket.isWell();
     this.#parts.onState("live");
     this.#parts.onOpen();
-  }
-
-  /** Take a socket that says nothing for so long for lost: nobody tells that a cable was pulled. */
-  #listenFor(limitMs) {
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(this.#lost, limitMs);
-  }
-
-  #lost = () => {
-    if (!this.#isStopped) this.#later();
-  };
-
-  #now = () => {
-    if (!this.#isStopped && this.#timer && document.visibilityState === "visible") this.#connect();
-  };
-
-  #later() {
-    this.#drop();
-    this.#parts.onState("waiting");
-    const pauseMs = this.#pauseMs * (0.5 + Math.random() / 2);  // not all pages at once
-    this.#timer = setTimeout(() => this.#connect(), pauseMs);
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
-  }
-
-  #end() {
-    this.stop();
-    this.#parts.onState("ended");
-  }
-
-  #drop() {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#silence);
-    this.#timer = 0;
-    if (!this.#socket) return;
-    this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close();
-    this.#socket = null;
   }
 }

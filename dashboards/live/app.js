@@ -11,7 +11,7 @@ const TOKEN = "orderstream.live";  // the shop page keeps a customer's
 const FRAME_MS = 250;
 const QUIET_MS = 5_000;  // from then on nothing new is worth a word: it is quiet, or late
 
-const STATES = { connecting: "Connecting", live: "Live", waiting: "No connection", refused: "Not signed in" };
+const STATES = { connecting: "Connecting", live: "Live", waiting: "No connection", ended: "Not signed in" };
 
 // --- who looks ---------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ function choices(currencies) {
 }
 
 function draw() {
-  if (!board.pipeline || state === "refused" || document.hidden) return;
+  if (!board.pipeline || state === "ended" || document.hidden) return;
   show(at("wall"), true);
   panels ??= [new Gmv(), new Tiles(), new Funnel(), new Top(), new Stock(), new Alerts(), new Pipe()];
   const behindMs = board.behindMs();
@@ -159,7 +159,7 @@ function open(token) {
     },
     onState(now, why) {
       state = now;
-      if (now === "refused") ask(why);
+      if (now === "ended") ask(why);
       at("state").dataset.state = now;
       tell(at("state-text"), STATES[now]);
       draw();
